@@ -1,0 +1,1 @@
+"""The controller: gives addresses to Services and places them on nodes."""

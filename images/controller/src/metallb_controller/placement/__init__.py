@@ -1,0 +1,1 @@
+"""Which node announces which VIP, and who is next. Pure."""

@@ -1,0 +1,1 @@
+"""From what is observed to the writes that are needed. Pure."""

@@ -1,0 +1,1 @@
+"""The speaker: announces addresses from one node."""

@@ -1,0 +1,1 @@
+"""ARP and NDP: frames in, frames out. Pure."""

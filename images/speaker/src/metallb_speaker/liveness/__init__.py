@@ -1,0 +1,1 @@
+"""Which speakers are alive, by authenticated heartbeats. Pure."""

@@ -1,0 +1,1 @@
+"""A bare-metal cluster on one machine, for the demo, the tests and the benchmarks."""

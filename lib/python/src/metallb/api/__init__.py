@@ -1,0 +1,1 @@
+"""Kubernetes objects parsed once, at the edge, into frozen values."""
