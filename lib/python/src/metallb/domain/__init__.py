@@ -1,1 +1,3 @@
-"""Decisions that two programs share: which class, what a Service asks for, which nodes are eligible."""
+"""Decisions that two programs share: which class, what a Service asks for, which nodes are
+eligible.
+"""

@@ -1,0 +1,1 @@
+"""The controller's shell: watches, leadership, writes, its own HTTP port."""

@@ -1,0 +1,217 @@
+"""One term of leadership: mirrors, a reconciler, and workers that write what it decides.
+
+    mirrors ──observe──► reconciler ──step──► queue ──► workers ──► API server
+                             ▲                             │
+                             └──── feed, done ─────────────┘
+
+Everything here is made anew for each term, and nothing outlives it. Deciding pauses while many
+writes are waiting, so that decisions are made on views that are not much older than their writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.classes import read_class
+from metallb.api.fields import Problem
+from metallb.api.meta import ObjectKey
+from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
+from metallb.api.services import read_service
+from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, read_speaker
+from metallb.api.virtual_ips import read_virtual_ip
+from metallb.kube.reflector import Reflector
+from metallb.net.addresses import address_from_name
+from metallb.runtime.tasks import Supervisor
+from metallb_controller.app.resources import (
+    CLASSES,
+    ENDPOINT_SLICES,
+    LEASES,
+    NODES,
+    SERVICES,
+    VIRTUAL_IPS,
+)
+from metallb_controller.app.writes import Writer
+from metallb_controller.reconcile.engine import Reconciler
+from metallb_controller.reconcile.model import PostEvent
+
+if TYPE_CHECKING:
+    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.nodes import EndpointSlice, Node
+    from metallb.api.services import Service
+    from metallb.api.speakers import Speaker
+    from metallb.api.virtual_ips import VirtualIP
+    from metallb.kube.client import ApiClient, JsonObject
+    from metallb.kube.events import EventPoster
+    from metallb.kube.reflector import Key
+    from metallb_controller.app.metrics import Metrics
+    from metallb_controller.app.settings import Settings
+    from metallb_controller.reconcile.model import Write
+
+_QUEUED_PER_WORKER = 8
+"""Writes that may wait, for each worker, before deciding pauses."""
+
+log = logging.getLogger(__name__)
+
+
+def wall_clock() -> str:
+    """Give the time as the API writes it (RFC 3339, UTC, whole seconds)."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Leadership:
+    """A term of leadership; `run` returns only by being cancelled."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reading: ApiClient,
+        writing: ApiClient,
+        events: EventPoster,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._events = events
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+        self._queue: asyncio.Queue[Write] = asyncio.Queue()
+        self.reconciler = Reconciler()
+        self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
+        self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
+        self._classes = self._mirror(reading, CLASSES, read_class, self._on_class)
+        self._mirrors: list[Reflector[Any]] = [
+            self._vips,
+            self._services,
+            self._classes,
+            self._mirror(reading, NODES, read_node, self._on_node),
+            self._mirror(reading, ENDPOINT_SLICES, read_endpoint_slice, self._on_slice),
+            self._mirror(
+                reading,
+                LEASES,
+                read_speaker,
+                self._on_speaker,
+                namespace=settings.namespace,
+                labelSelector=f"{COMPONENT_LABEL}={COMPONENT}",
+            ),
+        ]
+        self._writer = Writer(writing, self._vips.feed, self._services.feed, self._classes.feed)
+
+    @staticmethod
+    def _mirror(
+        client: ApiClient, resource: Any, read: Any, on_change: Any, **rest: Any
+    ) -> Reflector[Any]:
+        return Reflector(client, resource, read, on_change, chance=random.random, **rest)
+
+    # -- observations ----------------------------------------------------------------------------
+
+    def _on_service(self, key: Key, old: Service | None, new: Service | None) -> None:
+        self.reconciler.observe_service(ObjectKey(*key), new)
+        self._wake.set()
+
+    def _on_class(
+        self, key: Key, old: MetalLoadBalancerClass | None, new: MetalLoadBalancerClass | None
+    ) -> None:
+        self.reconciler.observe_class(key[1], new)
+        self._wake.set()
+
+    def _on_node(self, key: Key, old: Node | None, new: Node | None) -> None:
+        self.reconciler.observe_node(NodeName(key[1]), new)
+        self._wake.set()
+
+    def _on_slice(self, key: Key, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        self.reconciler.observe_endpoint_slice(old, new)
+        self._wake.set()
+
+    def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
+        self.reconciler.observe_vip(address_from_name(key[1]), new)
+        self._wake.set()
+
+    def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
+        found = new or old
+        if found is not None:
+            self.reconciler.observe_speaker(found.node, new, time.monotonic())
+        self._wake.set()
+
+    # -- work ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Lead until cancelled."""
+        supervisor = Supervisor()
+        try:
+            for number, mirror in enumerate(self._mirrors):
+                supervisor.start(f"mirror-{number}", mirror.run())
+            await self._all_synced(supervisor)
+            started_at = time.monotonic()
+            self.reconciler.start(started_at)
+            log.info(
+                "the ledger has %d addresses, %d Services are known",
+                len(self._vips),
+                len(self._services),
+            )
+            for number in range(self._settings.concurrent_writes):
+                supervisor.start(f"write-{number}", self._work())
+            supervisor.start("decide", self._decide())
+            await supervisor.wait()
+        finally:
+            await supervisor.cancel()
+
+    async def _all_synced(self, supervisor: Supervisor) -> None:
+        waiting = asyncio.gather(*(mirror.synced.wait() for mirror in self._mirrors))
+        supervising = asyncio.ensure_future(supervisor.wait())
+        try:
+            await asyncio.wait((waiting, supervising), return_when=asyncio.FIRST_COMPLETED)
+            if supervising.done():
+                supervising.result()
+        finally:
+            waiting.cancel()
+            supervising.cancel()
+
+    async def _decide(self) -> None:
+        limit = self._settings.concurrent_writes * _QUEUED_PER_WORKER
+        while True:
+            self._wake.clear()
+            if self._queue.qsize() < limit:
+                for action in self.reconciler.step(time.monotonic(), wall_clock()):
+                    if isinstance(action, PostEvent):
+                        self._post(action)
+                    else:
+                        self._queue.put_nowait(action)
+                if self.reconciler.has_work():
+                    await asyncio.sleep(0)
+                    continue
+            await self._pause()
+
+    async def _pause(self) -> None:
+        due_at = self.reconciler.get_timer()
+        if due_at is None or self._queue.qsize():
+            await self._wake.wait()
+            return
+        try:
+            await asyncio.wait_for(self._wake.wait(), max(0.0, due_at - time.monotonic()))
+        except TimeoutError:
+            return
+
+    async def _work(self) -> None:
+        while True:
+            write = await self._queue.get()
+            outcome, retry_after = await self._writer.carry_out(write)
+            self._metrics.count_write(write, outcome)
+            self.reconciler.done(write, outcome, time.monotonic(), retry_after)
+            self._wake.set()
+
+    def _post(self, event: PostEvent) -> None:
+        kind = "Warning" if event.is_warning else "Normal"
+        log.info("%s: %s: %s", event.about.key, event.reason, event.message)
+        self._events.post(event.about.to_object(), kind, event.reason, event.message)
+
+
+def _read_vip(value: JsonObject) -> VirtualIP | None:
+    found = read_virtual_ip(value)
+    if isinstance(found, Problem):
+        log.warning("VirtualIP %s is left out: %s", value["metadata"]["name"], found)
+        return None
+    return found

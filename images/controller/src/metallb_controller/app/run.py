@@ -1,0 +1,105 @@
+"""The controller process from start to end: connect, stand for election, lead, step down."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import time
+import uuid
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from metallb.kube.client import ApiClient
+from metallb.kube.config import ConfigurationError, load_connection
+from metallb.kube.election import Election, Elector
+from metallb.kube.events import EventPoster
+from metallb.runtime.http import StatusServer
+from metallb.runtime.logging import set_up_logging
+from metallb.runtime.tasks import Supervisor
+from metallb_controller.app.leadership import Leadership
+from metallb_controller.app.metrics import Metrics
+
+if TYPE_CHECKING:
+    from metallb_controller.app.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Controller:
+    """One replica of the controller."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._term: Leadership | None = None
+        self._metrics = Metrics(lambda: None if self._term is None else self._term.reconciler)
+        self._supervisor = Supervisor()
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT."""
+        connection = load_connection(self._settings.kubeconfig)
+        agent = f"metallb-controller/{self._settings.identity}"
+        status = StatusServer(
+            self._settings.metrics_host,
+            self._settings.metrics_port,
+            self._metrics.registry,
+            lambda: None,
+        )
+        async with ApiClient(connection, user_agent=agent) as reading:
+            election = Election(self._settings.identity, self._settings.election)
+            elector = Elector(
+                reading, election, self._settings.namespace, self._settings.lease_name,
+                time.monotonic,
+            )  # fmt: skip
+            async with ApiClient(connection, user_agent=agent, fence=elector.fence) as writing:
+                self._supervisor.stop_on_signals()
+                await status.start()
+                try:
+                    self._supervisor.start("election", elector.run())
+                    self._supervisor.start("terms", self._serve_terms(elector, reading, writing))
+                    await self._supervisor.wait()
+                finally:
+                    await self._supervisor.cancel()
+                    await status.stop()
+
+    async def _serve_terms(self, elector: Elector, reading: ApiClient, writing: ApiClient) -> None:
+        while True:
+            await elector.leading.wait()
+            events = EventPoster(
+                writing,
+                "metallb-controller",
+                self._settings.identity,
+                lambda: uuid.uuid4().hex[:16],
+            )
+            self._term = Leadership(self._settings, reading, writing, events, self._metrics)
+            term = Supervisor()
+            term.start("events", events.run())
+            term.start("lead", self._term.run())
+            term.start("deposed", self._stop_when(elector.following, term))
+            self._metrics.is_leader.set(1)
+            try:
+                await term.wait()
+            finally:
+                await term.cancel()
+                self._metrics.is_leader.set(0)
+                self._term = None
+                gc.collect()
+
+    @staticmethod
+    async def _stop_when(event: asyncio.Event, term: Supervisor) -> None:
+        await event.wait()
+        term.stop.set()
+        await asyncio.Event().wait()
+
+
+def run_controller(settings: Settings) -> int:
+    """Run a controller process; gives its exit code."""
+    set_up_logging(settings.log_level)
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        uvloop.run(Controller(settings).run())
+    except ConfigurationError as error:
+        log.error("%s", error)
+        return 2
+    return 0

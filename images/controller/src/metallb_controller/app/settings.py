@@ -1,0 +1,69 @@
+"""Settings of the controller process, from its arguments and environment."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from metallb.kube.election import ElectionSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this controller runs."""
+
+    namespace: str
+    """Namespace of the module: leases and the speakers' roll are there."""
+    identity: str
+    """Name of this replica, unique among them: the pod's name."""
+    kubeconfig: str | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 7472
+    log_level: str = "info"
+    concurrent_writes: int = 32
+    """More gain nothing: a real API server is at its best with about so many connections."""
+    election: ElectionSettings = field(default_factory=ElectionSettings)
+    lease_name: str = "metallb-controller"
+
+
+def read_settings(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the settings; exits with a message when an argument is wrong."""
+    environment = os.environ if environment is None else environment
+    parser = argparse.ArgumentParser(prog="metallb-controller", description=__doc__)
+    parser.add_argument("--kubeconfig", help="path; not needed in a pod")
+    parser.add_argument("--namespace", default=environment.get("POD_NAMESPACE", "d8-metallb"))
+    parser.add_argument("--identity", default=environment.get("POD_NAME") or socket.gethostname())
+    parser.add_argument("--metrics-host", default="127.0.0.1")
+    parser.add_argument("--metrics-port", type=int, default=7472, help="0: any free port")
+    parser.add_argument(
+        "--log-level", default="info", choices=["debug", "info", "warning", "error"]
+    )
+    parser.add_argument("--concurrent-writes", type=int, default=32)
+    parser.add_argument("--lease-seconds", type=float, default=9.0)
+    parser.add_argument("--lease-retry-seconds", type=float, default=1.5)
+    given = parser.parse_args(arguments)
+    if given.lease_seconds < 4 * given.lease_retry_seconds:
+        parser.error("--lease-seconds must be at least four times --lease-retry-seconds")
+    election = ElectionSettings(
+        lease_seconds=given.lease_seconds,
+        retry_seconds=given.lease_retry_seconds,
+        margin_seconds=given.lease_seconds / 4.5,
+    )
+    return Settings(
+        namespace=given.namespace,
+        identity=given.identity,
+        kubeconfig=given.kubeconfig,
+        metrics_host=given.metrics_host,
+        metrics_port=given.metrics_port,
+        log_level=given.log_level,
+        concurrent_writes=given.concurrent_writes,
+        election=election,
+    )

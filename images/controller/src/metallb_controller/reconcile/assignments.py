@@ -1,0 +1,219 @@
+"""Which Service has which addresses: decisions about one Service at a time, carried into the state.
+
+A decision reads what was observed and changes three things: the allocator (an added address is
+held from now on), the ledger's list of who is leaving, and placement. What must be looked at
+again because of it (VIPs, other Services on a shared address, those that wait) comes back as
+`Touched`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from metallb.domain.requests import read_wish
+from metallb.domain.selection import choose_class, default_class
+from metallb_controller.allocator.model import Claim
+from metallb_controller.reconcile.queues import Waiters
+from metallb_controller.reconcile.services import ServicePlan, claim_of, plan_service
+
+if TYPE_CHECKING:
+    from metallb.api.meta import ObjectKey
+    from metallb.api.services import Service
+    from metallb.api.virtual_ips import VirtualIP
+    from metallb.domain.requests import RequestProblem
+    from metallb.domain.selection import Binding
+    from metallb.net.addresses import IPAddress
+    from metallb_controller.allocator.state import Allocator
+    from metallb_controller.reconcile.layer2 import Layer2
+    from metallb_controller.reconcile.ledger import Ledger
+    from metallb_controller.reconcile.observed import Observed
+
+_NOBODY = ("", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was decided about a Service that is ours to serve."""
+
+    binding: Binding
+    wanted: tuple[IPAddress, ...] = ()
+    total: int = 1
+    problems: tuple[RequestProblem, ...] = ()
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a decision makes worth another look."""
+
+    addresses: dict[IPAddress, None] = field(default_factory=dict)
+    services: dict[ObjectKey, None] = field(default_factory=dict)
+    pools: dict[str, None] = field(default_factory=dict)
+
+
+class Assignments:
+    """Decides about Services; `verdicts` are the decisions in force."""
+
+    def __init__(
+        self, observed: Observed, allocator: Allocator, ledger: Ledger, layer2: Layer2
+    ) -> None:
+        self._observed = observed
+        self._allocator = allocator
+        self._ledger = ledger
+        self._layer2 = layer2
+        self._default: str | None = None
+        self.waiters = Waiters()
+        self.verdicts: dict[ObjectKey, Verdict] = {}
+
+    @property
+    def default_class(self) -> str | None:
+        """Name of the default class, if there is one."""
+        return self._default
+
+    def refresh_default(self) -> None:
+        """Take in that classes may have changed."""
+        self._default = default_class(
+            item for item in self._observed.classes.values() if item.is_layer2
+        )
+
+    def seniority(self, key: ObjectKey) -> tuple[str, str, str]:
+        """Sort key of a Service: the older first."""
+        service = self._observed.services.get(key)
+        return _NOBODY if service is None else service.meta.seniority
+
+    # -- the ledger read back --------------------------------------------------------------------
+
+    def restore(self, vip: VirtualIP) -> Touched:
+        """Take in a ledger entry that the allocator does not know: the ledger is right.
+
+        A Service that was about to get the address, and is not in the entry, looks for another.
+        """
+        touched = Touched()
+        address = vip.spec.address
+        known = self._allocator.holders(address)
+        unknown = [key for key in vip.spec.services if key not in known]
+        if unknown:
+            for key in known:
+                if key not in vip.spec.services:
+                    self._allocator.release(address, key)
+                    self._ledger.stay(address, key)
+                    touched.services[key] = None
+        for key in unknown:
+            self._allocator.assign(vip.spec.pool, address, key, self._claim(key))
+            touched.services[key] = None
+        if unknown:
+            self._place(address)
+            touched.addresses[address] = None
+        return touched
+
+    def _claim(self, key: ObjectKey) -> Claim:
+        service = self._observed.services.get(key)
+        if service is None:
+            return Claim("", frozenset())
+        return claim_of(service, read_wish(service))
+
+    # -- decisions -----------------------------------------------------------------------------
+
+    def decide(self, key: ObjectKey) -> Touched:
+        """Decide about one Service, there or gone."""
+        service = self._observed.services.get(key)
+        binding = None
+        if service is not None:
+            classes = self._observed.classes
+            binding = choose_class(service, classes, self._default)
+        if service is None or binding is None or not binding.is_bound:
+            return self._serve_not(key, binding)
+        return self._serve(service, binding)
+
+    def _serve_not(self, key: ObjectKey, binding: Binding | None) -> Touched:
+        touched = Touched()
+        self.waiters.forget(key)
+        if binding is None:
+            self.verdicts.pop(key, None)
+        else:
+            self.verdicts[key] = Verdict(binding)
+        for address in self._allocator.addresses_of(key):
+            self._drop(address, key, touched)
+        return touched
+
+    def _serve(self, service: Service, binding: Binding) -> Touched:
+        touched = Touched()
+        key = service.meta.key
+        wish = read_wish(service)
+        held = self._in_status_order(service, self._ledger.held(key))
+        plan = plan_service(service, wish, binding.class_name, held, self._allocator)
+        claim = claim_of(service, wish)
+        for address in plan.wanted:
+            self._take(address, service, binding.class_name, claim, touched)
+        for address in plan.dropped:
+            self._drop(address, key, touched)
+        self._remember(key, binding, plan)
+        return touched
+
+    def _remember(self, key: ObjectKey, binding: Binding, plan: ServicePlan) -> None:
+        self.verdicts[key] = Verdict(binding, tuple(plan.wanted), plan.total, tuple(plan.problems))
+        pool = binding.class_name if plan.awaits_any else None
+        self.waiters.wait(key, pool, tuple(plan.awaits))
+
+    def _in_status_order(
+        self, service: Service, held: tuple[IPAddress, ...]
+    ) -> tuple[IPAddress, ...]:
+        if len(held) < 2:
+            return held
+        shown = [item.ip for item in service.ingress]
+        place = {text: index for index, text in enumerate(shown)}
+        fallback = len(shown)
+        return tuple(
+            sorted(held, key=lambda item: (place.get(str(item), fallback), item.version, int(item)))
+        )
+
+    def _take(
+        self, address: IPAddress, service: Service, pool: str, claim: Claim, touched: Touched
+    ) -> None:
+        key = service.meta.key
+        holders = self._allocator.holders(address)
+        is_new = key not in holders
+        if not is_new and not self._ledger.is_leaving(address, key):
+            before = self._allocator.claim(address, key)
+            if before == claim:
+                self._place(address)
+                return
+            touched.services.update((other, None) for other in holders if other != key)
+            touched.services.update((other, None) for other in self.waiters.for_address(address))
+        self._allocator.assign(pool, address, key, claim)
+        self._ledger.stay(address, key)
+        self._place(address)
+        touched.addresses[address] = None
+
+    def _drop(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:
+        self._ledger.leave(address, key)
+        self._place(address)
+        touched.addresses[address] = None
+
+    def _place(self, address: IPAddress) -> None:
+        """Tell placement who stays on an address; the last to leave keeps its place until gone."""
+        pool = self._allocator.pool_of(address)
+        holders = self._ledger.holders(address) or self._allocator.holders(address)
+        if pool is not None and holders:
+            self._layer2.place(address, pool, holders)
+
+    # -- what has let go -------------------------------------------------------------------------
+
+    def settle(self, address: IPAddress) -> Touched:
+        """Release those who have let go of an address, and find who may have it now."""
+        touched = Touched()
+        pool = self._allocator.pool_of(address)
+        if pool is None or not self._ledger.settle_leaving(address):
+            return touched
+        if self._allocator.holders(address):
+            self._place(address)
+        else:
+            self._layer2.discard(address)
+        touched.services.update((key, None) for key in self.waiters.for_address(address))
+        touched.pools[pool] = None
+        return touched
+
+    def refresh_endpoints(self, key: ObjectKey) -> None:
+        """Take in that the endpoints of a Service have changed."""
+        for address in self._allocator.addresses_of(key):
+            self._place(address)

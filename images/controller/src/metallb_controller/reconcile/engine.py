@@ -1,0 +1,364 @@
+"""The reconciler: what was observed goes in, the writes that are needed come out.
+
+    observe_*  ──► dirty Services ──► decision ──► dirty VirtualIPs ──► writes
+                                              └──► dirty statuses ────► writes
+    done(write, outcome) ──► retried with back-off, or settled by the observation that it caused
+
+It is level-triggered: an observation only marks what may be affected, and each mark leads to a
+comparison of what should be with what is, so an event that comes twice, late or out of order does
+no harm. One write a target is under way at a time. Nothing is decided before `start`, when all
+kinds have been observed completely: else an address could be given away whose holder is not known
+yet.
+
+Limits: one reconciler a cluster (the leader's). The caller feeds the server's answers to writes
+back as observations before it calls `done`. `now` is monotonic seconds, `wall` RFC 3339 text.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from metallb.net.addresses import address_from_name
+from metallb_controller.allocator.state import Allocator
+from metallb_controller.reconcile.assignments import Assignments, Touched
+from metallb_controller.reconcile.layer2 import Layer2
+from metallb_controller.reconcile.ledger import Ledger, vip_target
+from metallb_controller.reconcile.model import (
+    DeleteVirtualIP,
+    Outcome,
+    ReconcilerSettings,
+    Target,
+    TargetKind,
+)
+from metallb_controller.reconcile.observed import Observed
+from metallb_controller.reconcile.queues import Retries
+from metallb_controller.reconcile.ranges import address_spaces
+from metallb_controller.reconcile.reports import Reports
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.meta import ObjectKey
+    from metallb.api.nodes import EndpointSlice, Node, NodeName
+    from metallb.api.services import Service
+    from metallb.api.speakers import Speaker
+    from metallb.api.virtual_ips import VirtualIP
+    from metallb.net.addresses import IPAddress
+    from metallb_controller.reconcile.model import Action, PostEvent, Write
+    from metallb_controller.reconcile.reports import Report
+
+
+_DELETED_REMEMBERED = 10_000
+"""Deleted VirtualIPs that late events may still speak of."""
+
+
+class Reconciler:
+    """Decides for a whole cluster; pure: all it knows was told to it."""
+
+    def __init__(self, settings: ReconcilerSettings | None = None) -> None:
+        self._settings = settings or ReconcilerSettings()
+        self.observed = Observed()
+        self.allocator = Allocator()
+        self.layer2 = Layer2(self.observed)
+        self.ledger = Ledger(self.observed, self.allocator, self.layer2)
+        self.assignments = Assignments(self.observed, self.allocator, self.ledger, self.layer2)
+        self._reports = Reports(
+            self.observed, self.allocator, self.ledger, self.layer2, self.assignments
+        )
+        self._retries = Retries(
+            self._settings.retry_first_seconds, self._settings.retry_limit_seconds
+        )
+        self._started = False
+        self._classes_changed = True
+        self._nodes_changed = True
+        self._dirty_services: dict[ObjectKey, None] = {}
+        self._dirty_vips: dict[IPAddress, None] = {}
+        self._dirty_statuses: dict[ObjectKey, None] = {}
+        self._dirty_classes: dict[str, None] = {}
+        self._freed_pools: dict[str, None] = {}
+        self._class_status_at: dict[str, float] = {}
+        self._under_way: dict[Target, tuple[PostEvent, ...]] = {}
+        self._events: list[PostEvent] = []
+        self._deleted: dict[str, None] = {}
+
+    # -- observations ----------------------------------------------------------------------------
+
+    def observe_service(self, key: ObjectKey, service: Service | None) -> None:
+        """Take in a Service, or that it is gone."""
+        before = self.observed.services.get(key)
+        if service is not None and not service.is_load_balancer and not self._concerns_us(service):
+            service = None
+        if service is None:
+            if before is None:
+                return
+            del self.observed.services[key]
+        else:
+            self.observed.services[key] = service
+        if service is None or not service.asks_the_same_as(before):
+            self._dirty_services[key] = None
+        self._dirty_statuses[key] = None
+        for address in self.allocator.addresses_of(key):
+            if self.ledger.is_leaving(address, key):
+                self._dirty_vips[address] = None
+
+    def _concerns_us(self, service: Service) -> bool:
+        key = service.meta.key
+        return bool(service.conditions) or bool(self.allocator.addresses_of(key))
+
+    def observe_class(self, name: str, found: MetalLoadBalancerClass | None) -> None:
+        """Take in a class, or that it is gone."""
+        before = self.observed.classes.get(name)
+        if found is None:
+            self.observed.classes.pop(name, None)
+            if before is not None and self._started:
+                held = self.allocator.capacity(name).used
+                self._events.append(self._reports.released_by(before, held))
+        else:
+            self.observed.classes[name] = found
+        if before is None or found is None or found.meta.generation != before.meta.generation:
+            self._classes_changed = True
+        self._dirty_classes[name] = None
+
+    def observe_node(self, name: NodeName, node: Node | None) -> None:
+        """Take in a node, or that it is gone."""
+        before = self.observed.nodes.get(name)
+        if node is None:
+            self.observed.nodes.pop(name, None)
+        else:
+            self.observed.nodes[name] = node
+        if node is None or not node.places_like(before):
+            self._nodes_changed = True
+
+    def observe_speaker(self, name: NodeName, speaker: Speaker | None, now: float) -> None:
+        """Take in an entry of the speakers' roll."""
+        self.observed.roll.observe(name, speaker, now)
+        self._nodes_changed |= self.observed.roll.refresh(now)
+
+    def observe_endpoint_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        """Take in a change of an EndpointSlice."""
+        for key in self.observed.endpoints.observe(old, new):
+            if self._started:
+                self.assignments.refresh_endpoints(key)
+
+    def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
+        """Take in a ledger entry, or that it is gone."""
+        before = self.observed.vips.get(address)
+        if vip is None:
+            self.observed.vips.pop(address, None)
+        elif vip.meta.uid in self._deleted:
+            return  # an old view of what we have deleted since
+        else:
+            self.observed.vips[address] = vip
+            if self._started:
+                self._mark(self.assignments.restore(vip))
+        if before is None or vip is None or before.spec != vip.spec:
+            self._dirty_vips[address] = None
+            for found in (before, vip):
+                if found is not None:
+                    self._dirty_statuses.update((key, None) for key in found.spec.services)
+
+    # -- the start -------------------------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """Begin to decide: every kind has been observed completely."""
+        self._started = True
+        self._refresh_classes(now)
+        for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
+            self._mark(self.assignments.restore(self.observed.vips[address]))
+            self._dirty_vips[address] = None
+        self._dirty_services.clear()
+        self._mark_services(self.observed.services)
+
+    def _mark_services(self, keys: Iterable[ObjectKey]) -> None:
+        """Mark Services in the order in which they are to be served.
+
+        Those that hold addresses come first, then those whose status shows some, then those that
+        request some by name, then the others; within these by age.
+        """
+
+        def turn(key: ObjectKey) -> tuple[int, tuple[str, str, str]]:
+            service = self.observed.services[key]
+            if self.allocator.addresses_of(key):
+                rank = 0
+            elif service.ingress:
+                rank = 1
+            else:
+                rank = 2 if service.addresses_annotation else 3
+            return rank, service.meta.seniority
+
+        for key in sorted(keys, key=turn):
+            self._dirty_services[key] = None
+            self._dirty_statuses[key] = None
+
+    def _mark(self, touched: Touched) -> None:
+        self._dirty_vips.update(touched.addresses)
+        self._dirty_services.update(touched.services)
+        self._freed_pools.update(touched.pools)
+        for address in touched.addresses:
+            self._dirty_statuses.update((key, None) for key in self.allocator.holders(address))
+
+    # -- steps -----------------------------------------------------------------------------------
+
+    def step(self, now: float, wall: str) -> list[Action]:
+        """Do a bounded amount of work; gives the writes and Events that came of it.
+
+        To be called again while `has_work`, and when `get_timer` says so.
+        """
+        if not self._started:
+            return []
+        for target in self._retries.take_due(now):
+            self._mark_target(target)
+        self._nodes_changed |= self.observed.roll.refresh(now)
+        if self._classes_changed:
+            self._refresh_classes(now)
+            self._mark_services(self.observed.services)
+        if self._nodes_changed:
+            self._refresh_nodes(now)
+        self._wake_waiters()
+        self._decide()
+        self.layer2.rebalance(now)
+        self._dirty_vips.update((address, None) for address in self.layer2.take_changes())
+        actions: list[Action] = [*self._vip_writes(), *self._status_writes(now, wall)]
+        actions += self._events
+        self._events = []
+        return actions
+
+    def has_work(self) -> bool:
+        """Tell whether `step` would do something at once."""
+        return self._started and bool(
+            self._dirty_services
+            or self._dirty_vips
+            or self._freed_pools
+            or self._classes_changed
+            or self._nodes_changed
+        )
+
+    def get_timer(self) -> float | None:
+        """Tell when `step` is to be called though nothing happens."""
+        times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
+        times += [self._class_status_at.get(name, float("-inf")) for name in self._dirty_classes]
+        return min((time for time in times if time is not None), default=None)
+
+    def _refresh_classes(self, now: float) -> None:
+        self._classes_changed = False
+        self._reports.spaces = address_spaces(self.observed.classes.values())
+        for name, space in self._reports.spaces.items():
+            self.allocator.set_pool(name, space.ranges)
+            self._freed_pools[name] = None
+        for name in [name for name in self.allocator.pools() if name not in self._reports.spaces]:
+            self.allocator.remove_pool(name)
+        self.assignments.refresh_default()
+        self._refresh_nodes(now)
+
+    def _refresh_nodes(self, now: float) -> None:
+        self._nodes_changed = False
+        for name in {**self._reports.spaces, **dict.fromkeys(self.layer2.classes())}:
+            self.layer2.refresh_class(name, now)
+            self._dirty_classes[name] = None
+
+    def _wake_waiters(self) -> None:
+        for pool in self._freed_pools:
+            free = self.allocator.capacity(pool).free
+            woken = self.assignments.waiters.for_any(pool, free, self.assignments.seniority)
+            self._dirty_services.update((key, None) for key in woken)
+        self._freed_pools.clear()
+
+    def _decide(self) -> None:
+        for _ in range(self._settings.services_per_step):
+            if not self._dirty_services:
+                return
+            key = next(iter(self._dirty_services))
+            del self._dirty_services[key]
+            before = self.assignments.verdicts.get(key)
+            self._mark(self.assignments.decide(key))
+            self._dirty_statuses[key] = None
+            after = self.assignments.verdicts.get(key)
+            for verdict in (before, after):
+                if verdict is not None:
+                    self._dirty_classes[verdict.binding.class_name] = None
+
+    # -- writes ----------------------------------------------------------------------------------
+
+    def _vip_writes(self) -> list[Write]:
+        writes: list[Write] = []
+        dirty, self._dirty_vips = self._dirty_vips, {}
+        for address in dirty:
+            if vip_target(address) in self._under_way:
+                continue  # looked at again when it is done
+            self._mark(self.assignments.settle(address))
+            write = self.ledger.write_for(address)
+            if write is not None:
+                self._under_way[write.target] = ()
+                writes.append(write)
+        return writes
+
+    def _status_writes(self, now: float, wall: str) -> list[Write]:
+        writes: list[Write] = []
+        dirty, self._dirty_statuses = self._dirty_statuses, {}
+        for key in dirty:
+            if self._waits_for_ledger(key):
+                continue  # looked at again when its entries are written
+            self._begin(self._reports.for_service(key, wall), writes)
+        for name in list(self._dirty_classes):
+            if self._class_status_at.get(name, now) <= now:
+                del self._dirty_classes[name]
+                self._class_status_at[name] = now + self._settings.status_interval_seconds
+                self._begin(self._reports.for_class(name, wall), writes)
+        return writes
+
+    def _waits_for_ledger(self, key: ObjectKey) -> bool:
+        if Target(TargetKind.SERVICE_STATUS, key) in self._under_way or key in self._dirty_services:
+            return True
+        verdict = self.assignments.verdicts.get(key)
+        return verdict is not None and any(
+            not self.ledger.has_entry(address, key) and vip_target(address) in self._under_way
+            for address in verdict.wanted
+        )
+
+    def _begin(self, report: Report | None, writes: list[Write]) -> None:
+        if report is not None and report.write.target not in self._under_way:
+            self._under_way[report.write.target] = report.events
+            writes.append(report.write)
+
+    # -- outcomes --------------------------------------------------------------------------------
+
+    def done(self, write: Write, outcome: Outcome, now: float, retry_after: float = 0.0) -> None:
+        """Take in how a write ended; `retry_after` is in seconds, as the server asked for."""
+        events = self._under_way.pop(write.target)
+        if outcome is Outcome.DONE:
+            self._events += events
+            self._retries.succeeded(write.target)
+            if isinstance(write, DeleteVirtualIP):
+                self._deleted[write.vip.meta.uid] = None
+                while len(self._deleted) > _DELETED_REMEMBERED:
+                    del self._deleted[next(iter(self._deleted))]
+                self.observe_vip(write.vip.spec.address, None)
+            self._mark_target(write.target)
+        else:
+            limit = self._settings.retry_limit_seconds
+            at_least = limit if outcome is Outcome.REFUSED else retry_after
+            self._retries.failed(write.target, now, at_least)
+            self._mark_waiting_statuses(write.target)
+
+    @staticmethod
+    def _address_of(target: Target) -> IPAddress:
+        return address_from_name(target.key.name)
+
+    def _mark_target(self, target: Target) -> None:
+        match target.kind:
+            case TargetKind.VIRTUAL_IP:
+                self._dirty_vips[self._address_of(target)] = None
+                self._mark_waiting_statuses(target)
+            case TargetKind.SERVICE_STATUS:
+                self._dirty_statuses[target.key] = None
+                for address in self.allocator.addresses_of(target.key):
+                    if self.ledger.is_leaving(address, target.key):
+                        self._dirty_vips[address] = None
+            case TargetKind.CLASS_STATUS:
+                self._dirty_classes[target.key.name] = None
+
+    def _mark_waiting_statuses(self, target: Target) -> None:
+        if target.kind is TargetKind.VIRTUAL_IP:
+            holders = self.allocator.holders(self._address_of(target))
+            self._dirty_statuses.update((key, None) for key in holders)

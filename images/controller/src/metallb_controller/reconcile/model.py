@@ -1,0 +1,120 @@
+"""Words of the reconciler: the writes that it asks for, and how they can end.
+
+An `Action` is one write, complete with its preconditions, so that a write decided on an old view
+fails instead of overwriting a newer one. `target` says which object it changes: the shell carries
+out many actions at once, but the reconciler never has two of one target under way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from metallb.api.classes import ClassStatus
+    from metallb.api.conditions import Condition
+    from metallb.api.meta import ObjectKey, Reference
+    from metallb.api.virtual_ips import VirtualIP, VirtualIPSpec
+
+
+class TargetKind(StrEnum):
+    """What kind of object an action changes."""
+
+    VIRTUAL_IP = "VirtualIP"
+    SERVICE_STATUS = "Service"
+    CLASS_STATUS = "MetalLoadBalancerClass"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The object that an action changes."""
+
+    kind: TargetKind
+    key: ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class CreateVirtualIP:
+    """Enter an address into the ledger; fails when it is there."""
+
+    target: Target
+    vip: VirtualIP
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateVirtualIP:
+    """Give a VirtualIP another spec; fails when its spec is not the one seen (by generation)."""
+
+    target: Target
+    before: VirtualIP
+    spec: VirtualIPSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVirtualIP:
+    """Strike an address from the ledger; fails when the object is not the one seen."""
+
+    target: Target
+    vip: VirtualIP
+
+
+@dataclass(frozen=True, slots=True)
+class PatchServiceStatus:
+    """Write addresses and our conditions into a Service's status; foreign conditions stay.
+
+    `addresses` None leaves the list as it is. `removed` are condition types to take away.
+    """
+
+    target: Target
+    uid: str
+    resource_version: str
+    addresses: tuple[str, ...] | None
+    conditions: tuple[Condition, ...]
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PatchClassStatus:
+    """Write a class's status."""
+
+    target: Target
+    uid: str
+    status: ClassStatus
+
+
+@dataclass(frozen=True, slots=True)
+class PostEvent:
+    """Tell people about an object; not a write that anything depends on."""
+
+    about: Reference
+    is_warning: bool
+    reason: str
+    message: str
+
+
+Write = CreateVirtualIP | UpdateVirtualIP | DeleteVirtualIP | PatchServiceStatus | PatchClassStatus
+Action = Write | PostEvent
+
+
+class Outcome(StrEnum):
+    """How a write ended."""
+
+    DONE = "Done"
+    EXISTS = "AlreadyExists"
+    STALE = "Stale"
+    GONE = "Gone"
+    REFUSED = "Refused"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilerSettings:
+    """How the reconciler behaves; times in seconds."""
+
+    services_per_step: int = 100
+    """Services looked at in one step, so that a new one does not wait behind ten thousand."""
+    status_interval_seconds: float = 1.0
+    """A class's status is written at most so often."""
+    retry_first_seconds: float = 0.2
+    retry_limit_seconds: float = 30.0

@@ -1,0 +1,93 @@
+"""Waiting: for a retry to be due, for an address to come free."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metallb.api.meta import ObjectKey
+    from metallb.net.addresses import IPAddress
+    from metallb_controller.reconcile.model import Target
+
+
+class Retries:
+    """Targets whose write failed, each with the time of its next attempt; delays double."""
+
+    def __init__(self, first_seconds: float, limit_seconds: float) -> None:
+        self._first = first_seconds
+        self._limit = limit_seconds
+        self._failures: dict[Target, int] = {}
+        self._due: list[tuple[float, int, Target]] = []
+        self._number = 0
+
+    def failed(self, target: Target, now: float, at_least: float = 0.0) -> None:
+        """Count a failure and set the next attempt, no sooner than `at_least` seconds from now."""
+        failures = self._failures.get(target, 0)
+        self._failures[target] = failures + 1
+        delay = min(self._limit, self._first * 2.0 ** min(failures, 20))
+        self._number += 1
+        heapq.heappush(self._due, (now + max(delay, at_least), self._number, target))
+
+    def succeeded(self, target: Target) -> None:
+        """Forget the failures of a target."""
+        self._failures.pop(target, None)
+
+    def take_due(self, now: float) -> list[Target]:
+        """Drain the targets whose time has come."""
+        due: list[Target] = []
+        while self._due and self._due[0][0] <= now:
+            due.append(heapq.heappop(self._due)[2])
+        return due
+
+    def next_at(self) -> float | None:
+        """Tell when the next attempt is due."""
+        return self._due[0][0] if self._due else None
+
+
+class Waiters:
+    """Services whose wish is not met, by what would meet it."""
+
+    def __init__(self) -> None:
+        self._any: dict[str, dict[ObjectKey, None]] = {}
+        self._address: dict[IPAddress, dict[ObjectKey, None]] = {}
+        self._waits: dict[ObjectKey, tuple[str | None, tuple[IPAddress, ...]]] = {}
+
+    def wait(self, service: ObjectKey, pool: str | None, addresses: tuple[IPAddress, ...]) -> None:
+        """Let a Service wait for any address of a pool (if given) and for certain addresses."""
+        self.forget(service)
+        if pool is None and not addresses:
+            return
+        self._waits[service] = (pool, addresses)
+        if pool is not None:
+            self._any.setdefault(pool, {})[service] = None
+        for address in addresses:
+            self._address.setdefault(address, {})[service] = None
+
+    def forget(self, service: ObjectKey) -> None:
+        """Take in that a Service waits for nothing."""
+        pool, addresses = self._waits.pop(service, (None, ()))
+        if pool is not None:
+            del self._any[pool][service]
+            if not self._any[pool]:
+                del self._any[pool]
+        for address in addresses:
+            del self._address[address][service]
+            if not self._address[address]:
+                del self._address[address]
+
+    def for_address(self, address: IPAddress) -> list[ObjectKey]:
+        """Give the Services that wait for this very address."""
+        return list(self._address.get(address, ()))
+
+    def for_any(
+        self, pool: str, count: int, seniority: Callable[[ObjectKey], tuple[str, str, str]]
+    ) -> list[ObjectKey]:
+        """Give the `count` most senior Services that wait for any address of a pool."""
+        return heapq.nsmallest(count, self._any.get(pool, ()), key=seniority)
+
+    def pools(self) -> list[str]:
+        """Give the pools that somebody waits for."""
+        return list(self._any)

@@ -1,0 +1,166 @@
+"""What the statuses of Services and classes say, from what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from metallb.api.classes import ClassStatus
+from metallb.api.conditions import ClassCondition, Condition, ServiceCondition
+from metallb.domain.selection import BindingReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.nodes import NodeName
+    from metallb.api.services import Service
+    from metallb.domain.eligibility import NodeRefusal
+    from metallb.domain.requests import RequestProblem
+    from metallb.domain.selection import Binding
+    from metallb.net.addresses import IPAddress
+    from metallb_controller.allocator.model import Capacity
+    from metallb_controller.reconcile.ranges import AddressSpace
+
+ALL_ASSIGNED = "AllIPsAssigned"
+NOT_ALL_ASSIGNED = "NotAllIPsAssigned"
+REQUEST_MET = "RequestMet"
+
+_LISTED = 5
+"""At most so many items of a kind are spelled out in one message."""
+
+
+def listed(items: Sequence[object]) -> str:
+    """Spell out the first few of many."""
+    shown = ", ".join(str(item) for item in items[:_LISTED])
+    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown
+
+
+def service_conditions(
+    service: Service,
+    binding: Binding,
+    assigned: int,
+    total: int,
+    problems: Sequence[RequestProblem],
+) -> list[Condition]:
+    """Give our conditions of a Service that is ours to serve.
+
+    Type, reason and message of the first two are Deckhouse's; the message of the binding is the
+    name of the class, because that is what makes the binding sticky.
+    """
+    message = binding.class_name
+    if binding.reason is BindingReason.UNKNOWN:
+        message = f"there is no class {binding.class_name!r}, which the annotation names"
+    is_complete = binding.is_bound and assigned >= total
+    conditions = [
+        Condition(ServiceCondition.CLASS, binding.is_bound, binding.reason, message),
+        Condition(
+            ServiceCondition.ASSIGNED,
+            is_complete,
+            ALL_ASSIGNED if is_complete else NOT_ALL_ASSIGNED,
+            f"{assigned} of {total} public IPs were assigned",
+        ),
+    ]
+    if problems:
+        text = "; ".join(dict.fromkeys(problem.message for problem in problems))
+        conditions.append(
+            Condition(ServiceCondition.REQUEST, False, problems[0].reason, text[:1024])
+        )
+    elif service.condition(ServiceCondition.REQUEST) is not None:
+        conditions.append(Condition(ServiceCondition.REQUEST, True, REQUEST_MET, ""))
+    return conditions
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFacts:
+    """All that a class's status is made of."""
+
+    capacity: Capacity
+    space: AddressSpace
+    held_outside: Sequence[IPAddress]
+    eligible: Sequence[NodeName]
+    refused: dict[NodeName, NodeRefusal]
+    default_class: str | None
+
+
+def class_status(found: MetalLoadBalancerClass, facts: ClassFacts) -> ClassStatus:
+    """Give the status of a class; transition times are not set yet."""
+    conditions = [_ready(found, facts), _valid(found)]
+    before = {condition.type for condition in found.status.conditions}
+    optional = [_conflict(facts), _exhausted(facts), _outside(facts)]
+    if found.is_default:
+        conditions.append(_default(found, facts))
+    conditions += [item for item in optional if item.is_true or item.type in before]
+    generation = found.meta.generation
+    return ClassStatus(
+        total=facts.capacity.total,
+        used=facts.capacity.used,
+        free=facts.capacity.free,
+        eligible_nodes=len(facts.eligible),
+        observed_generation=generation,
+        conditions=tuple(conditions),
+    )
+
+
+def _ready(found: MetalLoadBalancerClass, facts: ClassFacts) -> Condition:
+    kind = ClassCondition.READY
+    if not found.is_layer2:
+        return Condition(kind, False, "UnsupportedType", "only type L2 is served")
+    if not facts.space.ranges:
+        return Condition(kind, False, "NoAddresses", "no range of spec.addressPool can be used")
+    if not facts.eligible:
+        return Condition(kind, False, "NoEligibleNodes", _why_nobody(found, facts))
+    message = f"{facts.capacity.free} addresses free, {len(facts.eligible)} nodes may announce"
+    return Condition(kind, True, "Serving", message)
+
+
+def _why_nobody(found: MetalLoadBalancerClass, facts: ClassFacts) -> str:
+    reasons: dict[str, list[str]] = {}
+    for node, reason in sorted(facts.refused.items()):
+        reasons.setdefault(reason, []).append(node)
+    detail = "; ".join(f"{reason}: {listed(nodes)}" for reason, nodes in reasons.items())
+    return f"nodeSelector {found.node_selector}: {detail or 'there are no nodes'}"
+
+
+def _valid(found: MetalLoadBalancerClass) -> Condition:
+    if not found.problems:
+        return Condition(ClassCondition.VALID, True, "Valid", "")
+    return Condition(ClassCondition.VALID, False, "InvalidSpec", _joined(map(str, found.problems)))
+
+
+def _conflict(facts: ClassFacts) -> Condition:
+    conflicts = facts.space.conflicts
+    return Condition(
+        ClassCondition.CONFLICT,
+        bool(conflicts),
+        "OverlappingRanges" if conflicts else "NoConflict",
+        _joined(map(str, conflicts)),
+    )
+
+
+def _exhausted(facts: ClassFacts) -> Condition:
+    exhausted = facts.capacity.free == 0 and facts.capacity.total > 0
+    return Condition(
+        ClassCondition.EXHAUSTED,
+        exhausted,
+        "NoFreeAddress" if exhausted else "FreeAddresses",
+        f"{facts.capacity.used} of {facts.capacity.total} addresses are held",
+    )
+
+
+def _outside(facts: ClassFacts) -> Condition:
+    held = facts.held_outside
+    message = f"held, though no range has them: {listed(held)}" if held else ""
+    reason = "RangesNarrowed" if held else "AllWithin"
+    return Condition(ClassCondition.HELD_OUTSIDE, bool(held), reason, message)
+
+
+def _default(found: MetalLoadBalancerClass, facts: ClassFacts) -> Condition:
+    if facts.default_class == found.name:
+        return Condition(ClassCondition.DEFAULT, True, "Default", "")
+    message = f"class {facts.default_class} is the default too, is older, and wins"
+    return Condition(ClassCondition.DEFAULT, False, "OlderDefault", message)
+
+
+def _joined(messages: Iterable[str]) -> str:
+    return "; ".join(messages)[:1024]

@@ -1,0 +1,156 @@
+"""MetalLoadBalancerClass (network.deckhouse.io/v1alpha1): addresses, interfaces and nodes of an
+L2 pool.
+
+The group, version and fields are Deckhouse's; `spec.l2.rebalancing` and the status are ours on
+top. A class is read with everything that is right in it: a malformed range is left out and noted,
+the others serve. A class whose `type` is not ours serves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.conditions import ClassCondition, Condition, read_conditions
+from metallb.api.fields import Fields, Problem
+from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.selectors import NodeSelector
+from metallb.net.ranges import AddressRange, parse_range
+
+if TYPE_CHECKING:
+    from metallb.api.fields import JsonObject
+
+API_VERSION = f"{GROUP}/v1alpha1"
+KIND = "MetalLoadBalancerClass"
+
+
+class RebalancingPolicy(StrEnum):
+    """Whether VIPs that work are moved for the sake of balance; a move breaks their connections."""
+
+    AUTOMATIC = "Automatic"
+    NEVER = "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalancing:
+    """How balance is restored: after how many quiet seconds, at how many moves a minute."""
+
+    policy: RebalancingPolicy = RebalancingPolicy.AUTOMATIC
+    delay_seconds: int = 10
+    moves_per_minute: int = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PoolRange:
+    """One entry of `spec.addressPool`: as it was written, where, and what it means."""
+
+    text: str
+    path: str
+    range: AddressRange
+
+
+@dataclass(frozen=True, slots=True)
+class ClassStatus:
+    """`status` as it was last written."""
+
+    total: int = 0
+    used: int = 0
+    free: int = 0
+    eligible_nodes: int = 0
+    observed_generation: int = 0
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetalLoadBalancerClass:
+    """A class as decisions see it; `problems` are those of the object itself."""
+
+    meta: Metadata
+    is_default: bool
+    is_layer2: bool
+    ranges: tuple[PoolRange, ...]
+    interfaces: tuple[str, ...]
+    node_selector: NodeSelector
+    rebalancing: Rebalancing
+    status: ClassStatus
+    problems: tuple[Problem, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the class: also the word in the Service's field, annotation and condition."""
+        return self.meta.key.name
+
+    def reference(self) -> Reference:
+        """Reference for Events."""
+        return Reference(
+            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
+        )
+
+
+def read_class(value: JsonObject) -> MetalLoadBalancerClass:
+    """Read a class object; never raises, see `problems` of the result."""
+    fields = Fields(value)
+    spec = fields.child("spec")
+    l2 = spec.child("l2")
+    kind = spec.choice("type", ("L2",), "L2")
+    is_layer2 = not any(problem.path == ".spec.type" for problem in fields.problems)
+    return MetalLoadBalancerClass(
+        meta=read_metadata(fields),
+        is_default=spec.boolean("isDefault"),
+        is_layer2=is_layer2 and kind == "L2",
+        ranges=_read_ranges(spec),
+        interfaces=tuple(name for name in l2.texts("interfaces") if name),
+        node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
+        rebalancing=_read_rebalancing(l2.child("rebalancing")),
+        status=_read_status(Fields(value).child("status")),
+        problems=tuple(fields.problems),
+    )
+
+
+def _read_ranges(spec: Fields) -> tuple[PoolRange, ...]:
+    found: list[PoolRange] = []
+    for index, text in enumerate(spec.texts("addressPool")):
+        name = f"addressPool[{index}]"
+        try:
+            found.append(PoolRange(text, f"{spec.path}.{name}", parse_range(text)))
+        except ValueError as error:
+            spec.note(name, str(error))
+    return tuple(found)
+
+
+def _read_rebalancing(fields: Fields) -> Rebalancing:
+    default = Rebalancing()
+    return Rebalancing(
+        RebalancingPolicy(fields.choice("policy", list(RebalancingPolicy), default.policy)),
+        fields.integer("delaySeconds", default.delay_seconds, 0, 86_400),
+        fields.integer("movesPerMinute", default.moves_per_minute, 1, 60_000),
+    )
+
+
+def _read_status(status: Fields) -> ClassStatus:
+    addresses = status.child("addresses")
+    conditions = read_conditions(status, list(ClassCondition))
+    return ClassStatus(
+        total=addresses.integer("total", 0, 0, 2**63 - 1),
+        used=addresses.integer("used", 0, 0, 2**63 - 1),
+        free=addresses.integer("free", 0, 0, 2**63 - 1),
+        eligible_nodes=status.integer("eligibleNodes", 0, 0, 2**31 - 1),
+        observed_generation=status.integer("observedGeneration", 0, 0, 2**63 - 1),
+        conditions=tuple(conditions.values()),
+    )
+
+
+def status_object(status: ClassStatus) -> dict[str, Any]:
+    """Give the JSON form of a class's status; counts saturate at what int64 holds."""
+    limit = 2**63 - 1
+    return {
+        "addresses": {
+            "total": min(status.total, limit),
+            "used": min(status.used, limit),
+            "free": min(status.free, limit),
+        },
+        "eligibleNodes": status.eligible_nodes,
+        "observedGeneration": status.observed_generation,
+        "conditions": [condition.to_object() for condition in status.conditions],
+    }

@@ -1,0 +1,81 @@
+"""What every Kubernetes object has: its key, its metadata, references to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from metallb.api.fields import Fields
+
+GROUP = "network.deckhouse.io"
+"""API group of our objects and prefix of our annotations and conditions."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectKey:
+    """Namespace and name; the namespace of a cluster-scoped object is empty."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The part of ``metadata`` that decisions and writes need.
+
+    `resource_version` is opaque but for equality and, as of Kubernetes 1.35, comparison as a
+    decimal. `created_at` is the API's RFC 3339 text: it sorts by time as it is.
+    """
+
+    key: ObjectKey
+    uid: str
+    resource_version: str
+    generation: int
+    created_at: str
+    is_deleting: bool
+
+    @property
+    def seniority(self) -> tuple[str, str, str]:
+        """Sort key: the older object first, ties by namespace and name."""
+        return (self.created_at, self.key.namespace, self.key.name)
+
+
+def read_metadata(fields: Fields) -> Metadata:
+    """Read ``metadata`` of a top object."""
+    meta = fields.child("metadata")
+    return Metadata(
+        key=ObjectKey(meta.text("namespace"), meta.text("name")),
+        uid=meta.text("uid"),
+        resource_version=meta.text("resourceVersion"),
+        generation=meta.integer("generation", 0, 0, 2**63 - 1),
+        created_at=meta.text("creationTimestamp"),
+        is_deleting=meta.value.get("deletionTimestamp") is not None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Enough of an object to write an Event about it."""
+
+    api_version: str
+    kind: str
+    key: ObjectKey
+    uid: str
+    resource_version: str = ""
+
+    def to_object(self) -> dict[str, Any]:
+        """Give the ``involvedObject`` of an Event."""
+        found = {
+            "apiVersion": self.api_version,
+            "kind": self.kind,
+            "name": self.key.name,
+            "uid": self.uid,
+            "resourceVersion": self.resource_version,
+        }
+        if self.key.namespace:
+            found["namespace"] = self.key.namespace
+        return {name: value for name, value in found.items() if value}

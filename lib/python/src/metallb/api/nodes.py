@@ -1,0 +1,104 @@
+"""Nodes and EndpointSlices as placement sees them: who could announce, where endpoints serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NewType
+
+from metallb.api.fields import Fields
+from metallb.api.meta import Metadata, ObjectKey, read_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from metallb.api.fields import JsonObject
+
+NodeName = NewType("NodeName", str)
+
+ZONE_LABEL = "topology.kubernetes.io/zone"
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A Node: its labels, and the two conditions that concern us."""
+
+    meta: Metadata
+    labels: Mapping[str, str]
+    is_ready: bool
+    is_network_available: bool
+
+    @property
+    def name(self) -> NodeName:
+        """Name of the node."""
+        return NodeName(self.meta.key.name)
+
+    @property
+    def zone(self) -> str:
+        """Zone of the node; empty when it has none."""
+        return self.labels.get(ZONE_LABEL, "")
+
+    @property
+    def is_excluded(self) -> bool:
+        """Whether somebody excluded the node from external load balancers (any value of the
+        label).
+        """
+        return EXCLUDE_LABEL in self.labels
+
+    def places_like(self, other: Node | None) -> bool:
+        """Tell whether nothing that placement reads differs."""
+        return other is not None and (
+            (self.labels, self.is_ready, self.is_network_available)
+            == (other.labels, other.is_ready, other.is_network_available)
+        )
+
+
+def read_node(value: JsonObject) -> Node:
+    """Read a Node object."""
+    fields = Fields(value)
+    states = {
+        item.text("type"): item.text("status")
+        for item in fields.child("status").children("conditions")
+    }
+    return Node(
+        meta=read_metadata(fields),
+        labels=fields.child("metadata").mapping("labels"),
+        is_ready=states.get("Ready") == "True",
+        is_network_available=states.get("NetworkUnavailable") != "True",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSlice:
+    """An EndpointSlice: which Service it belongs to, and the nodes on which endpoints can serve.
+
+    `has_endpoint` also counts endpoints that name no node.
+    """
+
+    meta: Metadata
+    service: ObjectKey
+    nodes: frozenset[NodeName]
+    has_endpoint: bool
+
+
+def read_endpoint_slice(value: JsonObject) -> EndpointSlice:
+    """Read an EndpointSlice object.
+
+    An endpoint can serve when `ready` is true or unset, or `serving` is true: pods that terminate
+    and still serve count.
+    """
+    fields = Fields(value)
+    meta = read_metadata(fields)
+    nodes: set[NodeName] = set()
+    has_endpoint = False
+    for endpoint in fields.children("endpoints"):
+        conditions = endpoint.child("conditions")
+        if conditions.boolean("ready", default=True) or conditions.boolean("serving"):
+            has_endpoint = True
+            if node := endpoint.text("nodeName"):
+                nodes.add(NodeName(node))
+    service = fields.child("metadata").mapping("labels").get(SERVICE_LABEL, "")
+    return EndpointSlice(
+        meta, ObjectKey(meta.key.namespace, service), frozenset(nodes), has_endpoint
+    )

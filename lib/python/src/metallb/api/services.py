@@ -1,0 +1,139 @@
+"""Services as we see them: what one asks for, what it was given, and nothing else of it.
+
+Ten thousand of them are held in memory, so the value keeps only what a decision reads. Reading
+never raises: the API server has checked the types already, and what an annotation says is judged
+in `metallb.domain.requests`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.conditions import Condition, ServiceCondition, read_conditions
+from metallb.api.fields import Fields
+from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.virtual_ips import TrafficPolicy
+
+if TYPE_CHECKING:
+    from metallb.api.fields import JsonObject
+
+CLASS_ANNOTATION = f"{GROUP}/metal-load-balancer-class"
+COUNT_ANNOTATION = f"{GROUP}/l2-load-balancer-external-ips-count"
+ADDRESSES_ANNOTATION = f"{GROUP}/load-balancer-ips"
+SHARING_ANNOTATION = f"{GROUP}/load-balancer-shared-ip-key"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServicePort:
+    """What must differ between Services that share an address."""
+
+    protocol: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.protocol}/{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """One entry of `status.loadBalancer.ingress`; `other` tells that it holds more than ip and
+    ipMode.
+    """
+
+    ip: str
+    ip_mode: str
+    other: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service of any type.
+
+    Annotation texts are None when absent (an empty text is a wish, and a wrong one). `selector` is
+    sorted pairs. `conditions` are those of `ServiceCondition`.
+    """
+
+    meta: Metadata
+    is_load_balancer: bool
+    load_balancer_class: str
+    class_annotation: str | None
+    count_annotation: str | None
+    addresses_annotation: str | None
+    sharing_annotation: str | None
+    ip_families: tuple[str, ...]
+    ip_family_policy: str
+    cluster_ips: tuple[str, ...]
+    traffic_policy: TrafficPolicy
+    ports: tuple[ServicePort, ...]
+    selector: tuple[tuple[str, str], ...]
+    ingress: tuple[Ingress, ...]
+    conditions: tuple[Condition, ...]
+
+    def condition(self, kind: ServiceCondition) -> Condition | None:
+        """Find one of our conditions."""
+        return next((item for item in self.conditions if item.type == kind), None)
+
+    def asks_the_same_as(self, other: Service | None) -> bool:
+        """Tell whether nothing differs that a decision about addresses reads."""
+        return other is not None and self._asked() == other._asked()
+
+    def _asked(self) -> tuple[object, ...]:
+        bound = self.condition(ServiceCondition.CLASS)
+        return (
+            self.meta.uid,
+            self.meta.is_deleting,
+            self.is_load_balancer,
+            self.load_balancer_class,
+            self.class_annotation,
+            self.count_annotation,
+            self.addresses_annotation,
+            self.sharing_annotation,
+            self.ip_families,
+            self.ip_family_policy,
+            self.cluster_ips,
+            self.traffic_policy,
+            self.ports,
+            self.selector,
+            None if bound is None else (bound.message, bound.reason),
+        )
+
+    def reference(self) -> Reference:
+        """Reference for Events."""
+        return Reference("v1", "Service", self.meta.key, self.meta.uid, self.meta.resource_version)
+
+
+def read_service(value: JsonObject) -> Service:
+    """Read a Service object."""
+    fields = Fields(value)
+    spec, status = fields.child("spec"), fields.child("status")
+    annotations = fields.child("metadata").child("annotations").value
+    is_local = spec.value.get("externalTrafficPolicy") == TrafficPolicy.LOCAL
+    return Service(
+        meta=read_metadata(fields),
+        is_load_balancer=spec.value.get("type") == "LoadBalancer",
+        load_balancer_class=spec.text("loadBalancerClass"),
+        class_annotation=annotations.get(CLASS_ANNOTATION),
+        count_annotation=annotations.get(COUNT_ANNOTATION),
+        addresses_annotation=annotations.get(ADDRESSES_ANNOTATION),
+        sharing_annotation=annotations.get(SHARING_ANNOTATION),
+        ip_families=spec.texts("ipFamilies"),
+        ip_family_policy=spec.text("ipFamilyPolicy"),
+        cluster_ips=spec.texts("clusterIPs"),
+        traffic_policy=TrafficPolicy.LOCAL if is_local else TrafficPolicy.CLUSTER,
+        ports=tuple(
+            ServicePort(item.text("protocol", "TCP"), item.integer("port", 0, 0, 65_535))
+            for item in spec.children("ports")
+        ),
+        selector=tuple(sorted(spec.mapping("selector").items())),
+        ingress=tuple(
+            Ingress(item.text("ip"), item.text("ipMode"), not item.value.keys() <= {"ip", "ipMode"})
+            for item in status.child("loadBalancer").children("ingress")
+        ),
+        conditions=tuple(read_conditions(status, list(ServiceCondition)).values()),
+    )
+
+
+def ingress_object(addresses: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Give the JSON form of `status.loadBalancer.ingress`."""
+    return [{"ip": address, "ipMode": "VIP"} for address in addresses]

@@ -1,0 +1,198 @@
+"""VirtualIP (network.deckhouse.io/v1alpha1, cluster-scoped): one object for each address in use.
+
+It is the ledger (the name is the address, so the API server refuses a second holder), the orders
+for the speakers (who may announce, first choice first) and their report, in one place. The
+controller writes `spec`, speakers write `status`; nobody else writes either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.conditions import Condition, VirtualIPCondition, read_conditions
+from metallb.api.fields import Fields, Problem
+from metallb.api.meta import GROUP, Metadata, ObjectKey, Reference, read_metadata
+from metallb.net.addresses import IPAddress, address_from_name, object_name, parse_address
+
+if TYPE_CHECKING:
+    from metallb.api.fields import JsonObject
+
+API_VERSION = f"{GROUP}/v1alpha1"
+KIND = "VirtualIP"
+CLASS_LABEL = f"{GROUP}/load-balancer-class"
+
+_LABEL_CHARACTERS = 63
+"""Longest value of a label; names of classes may be longer, and then the label is left out."""
+
+
+class TrafficPolicy(StrEnum):
+    """`externalTrafficPolicy` of the Services that hold the address."""
+
+    CLUSTER = "Cluster"
+    LOCAL = "Local"
+
+
+class Suspension(StrEnum):
+    """Why nobody is to announce a VIP for the time being, though it is held and placed."""
+
+    NO_READY_ENDPOINTS = "NoReadyEndpoints"
+
+
+class AnnounceReason(StrEnum):
+    """Why a node announces a VIP, or took it over."""
+
+    PREFERRED = "Preferred"
+    NODE_DOWN = "NodeDown"
+    NODE_LEFT = "NodeLeft"
+    INTERFACE_DOWN = "InterfaceDown"
+    PLANNED_MOVE = "PlannedMove"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer2Orders:
+    """Who may announce, in order of preference, on which interfaces (none named: on all)."""
+
+    nodes: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    suspended: Suspension | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualIPSpec:
+    """`spec`: all of it is the controller's."""
+
+    address: IPAddress
+    pool: str
+    services: tuple[ObjectKey, ...]
+    traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    layer2: Layer2Orders = Layer2Orders()
+
+
+@dataclass(frozen=True, slots=True)
+class Announcer:
+    """A node that announces the VIP; `since` is RFC 3339 text."""
+
+    node: str
+    since: str
+    reason: str
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualIPStatus:
+    """The part of `status` that decisions and reports need."""
+
+    announcers: tuple[Announcer, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    transitions: tuple[JsonObject, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualIP:
+    """A VirtualIP object."""
+
+    meta: Metadata
+    spec: VirtualIPSpec
+    status: VirtualIPStatus = VirtualIPStatus()
+
+    @property
+    def name(self) -> str:
+        """Object name: the address, see `metallb.net.addresses.object_name`."""
+        return self.meta.key.name
+
+    def reference(self) -> Reference:
+        """Reference for Events."""
+        return Reference(
+            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
+        )
+
+
+def new_virtual_ip(spec: VirtualIPSpec) -> VirtualIP:
+    """Make the value for an object that does not exist yet."""
+    key = ObjectKey("", object_name(spec.address))
+    return VirtualIP(Metadata(key, "", "", 0, "", False), spec)
+
+
+def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
+    """Read a VirtualIP; one whose name and address do not agree is nobody's, and a Problem."""
+    fields = Fields(value)
+    meta = read_metadata(fields)
+    spec = fields.child("spec")
+    try:
+        address = parse_address(spec.text("address"))
+        if address_from_name(meta.key.name) != address:
+            raise ValueError(f"is {address}, but the object's name is {meta.key.name!r}")
+    except ValueError as error:
+        return Problem(".spec.address", str(error))
+    status = fields.child("status")
+    conditions = read_conditions(status, list(VirtualIPCondition))
+    return VirtualIP(
+        meta,
+        VirtualIPSpec(
+            address=address,
+            pool=spec.text("pool"),
+            services=tuple(
+                ObjectKey(item.text("namespace"), item.text("name"))
+                for item in spec.children("services")
+            ),
+            traffic_policy=TrafficPolicy(
+                spec.choice("trafficPolicy", list(TrafficPolicy), TrafficPolicy.CLUSTER)
+            ),
+            layer2=_read_layer2(spec.child("layer2")),
+        ),
+        VirtualIPStatus(
+            announcers=tuple(_read_announcer(item) for item in status.children("announcers")),
+            conditions=tuple(conditions.values()),
+            transitions=tuple(item.value for item in status.children("transitions")),
+        ),
+    )
+
+
+def _read_layer2(fields: Fields) -> Layer2Orders:
+    suspended = fields.text("suspended")
+    return Layer2Orders(
+        nodes=fields.texts("nodes"),
+        interfaces=fields.texts("interfaces"),
+        suspended=Suspension(suspended) if suspended in list(Suspension) else None,
+    )
+
+
+def _read_announcer(fields: Fields) -> Announcer:
+    return Announcer(
+        fields.text("node"), fields.text("since"), fields.text("reason"), fields.texts("interfaces")
+    )
+
+
+def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
+    """Give the JSON form of a spec."""
+    layer2: dict[str, Any] = {"nodes": list(spec.layer2.nodes)}
+    if spec.layer2.interfaces:
+        layer2["interfaces"] = list(spec.layer2.interfaces)
+    if spec.layer2.suspended is not None:
+        layer2["suspended"] = spec.layer2.suspended.value
+    return {
+        "address": str(spec.address),
+        "pool": spec.pool,
+        "services": [{"namespace": key.namespace, "name": key.name} for key in spec.services],
+        "trafficPolicy": spec.traffic_policy.value,
+        "layer2": layer2,
+    }
+
+
+def to_object(vip: VirtualIP) -> dict[str, Any]:
+    """Give the JSON form of an object to write; its status is for the speakers to write."""
+    labels = {"module": "metallb", "heritage": "deckhouse"}
+    if len(vip.spec.pool) <= _LABEL_CHARACTERS:
+        labels[CLASS_LABEL] = vip.spec.pool
+    metadata: dict[str, Any] = {"name": vip.name, "labels": labels}
+    if vip.meta.resource_version:
+        metadata["resourceVersion"] = vip.meta.resource_version
+        metadata["uid"] = vip.meta.uid
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "metadata": metadata,
+        "spec": spec_object(vip.spec),
+    }

@@ -1,0 +1,83 @@
+"""Where the API server is and how to prove who we are, by the official `kubernetes` package.
+
+In a pod: the service account's token, read again from its file as the kubelet rotates it.
+Elsewhere: a kubeconfig with all that the package understands (certificates, tokens, exec
+plugins). Only its configuration is used; requests go through `metallb.kube.client` (see the ADR
+on transport).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that a client needs; `authorization` gives the header's value anew for each request."""
+
+    base_url: str
+    tls: ssl.SSLContext | None
+    authorization: Callable[[], str | None]
+    tls_server_name: str | None = None
+
+
+class ConfigurationError(Exception):
+    """No usable configuration was found; the message says where it was looked for."""
+
+
+def load_connection(kubeconfig: str | None = None, context: str | None = None) -> Connection:
+    """Load the configuration of a pod or, with a path given or none to be in a pod, of a
+    kubeconfig.
+
+    Raises ConfigurationError.
+    """
+    from kubernetes import config as loaders
+    from kubernetes.client import Configuration
+
+    configuration = Configuration()
+    try:
+        if kubeconfig is None and "KUBECONFIG" not in os.environ and _is_in_pod():
+            loaders.load_incluster_config(configuration)
+        else:
+            loaders.load_kube_config(
+                config_file=kubeconfig, context=context, client_configuration=configuration
+            )
+    except (loaders.ConfigException, OSError) as error:
+        raise ConfigurationError(f"no way to the API server: {error}") from error
+    return connection_of(configuration)
+
+
+def _is_in_pod() -> bool:
+    return "KUBERNETES_SERVICE_HOST" in os.environ
+
+
+def connection_of(configuration: Any) -> Connection:
+    """Make a connection of a `kubernetes.client.Configuration`."""
+
+    def authorization() -> str | None:
+        header = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        return None if header is None else str(header)
+
+    url = str(configuration.host).rstrip("/")
+    return Connection(
+        base_url=url,
+        tls=_tls_context(configuration) if url.startswith("https:") else None,
+        authorization=authorization,
+        tls_server_name=configuration.tls_server_name,
+    )
+
+
+def _tls_context(configuration: Any) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
+    if not configuration.verify_ssl:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if configuration.cert_file:
+        context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    return context
