@@ -29,12 +29,20 @@ class LineFormatter(logging.Formatter):
         return line.replace("\n", " ⏎ ")
 
 
+_TALKATIVE = ("aiohttp", "asyncio", "pyroute2")
+"""Libraries that tell more than anybody wants; their warnings are kept."""
+
+
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    library = record.name.partition(".")[0]
+    return record.levelno >= logging.WARNING or library not in _TALKATIVE
+
+
 def set_up_logging(level: str, stream: TextIO | None = None) -> None:
     """Send all log lines of the level and above to a stream, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(LineFormatter())
+    handler.addFilter(_is_worth_a_line)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    logging.getLogger("aiohttp").setLevel(logging.WARNING)
-    logging.getLogger("asyncio").setLevel(logging.WARNING)

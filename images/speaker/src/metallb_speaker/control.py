@@ -1,0 +1,184 @@
+"""What policy and reflex say to each other: one JSON object a line, over a unix stream socket.
+
+    policy ──► reflex   reset, vip*, synced     the whole table; what is not in it is removed
+                        vip, gone               one VIP
+                        peers                   the roll
+                        leave                   stop, others take over
+    reflex ──► policy   state, links, peer      what we say of ourselves, our interfaces, peers
+                        announced, withdrawn    one VIP
+                        conflict
+                        told                    the end of what is said at once to a new connection
+
+Either may die and come back: policy then sends the whole table again, and reflex all that it
+announces. Lines that cannot be read are a bug of ours and end the connection.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+from metallb_speaker.announce.model import Orders
+from metallb_speaker.liveness.paths import Peer, PeerLink
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from metallb.net.addresses import IPAddress
+
+Line = dict[str, Any]
+
+
+def encode(line: Line) -> bytes:
+    """Write one line."""
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(data: bytes) -> Line:
+    """Read one line; raises ValueError."""
+    line = json.loads(data)
+    if not isinstance(line, dict) or not isinstance(line.get("do"), str):
+        raise ValueError(f"not a line of ours: {data[:80]!r}")
+    return line
+
+
+# -- policy to reflex
+# --------------------------------------------------------------------------------
+
+RESET: Line = {"do": "reset"}
+SYNCED: Line = {"do": "synced"}
+LEAVE: Line = {"do": "leave"}
+
+
+def vip_line(orders: Orders) -> Line:
+    """Say the orders for a VIP."""
+    return {
+        "do": "vip",
+        "address": str(orders.address),
+        "nodes": orders.nodes,
+        "interfaces": orders.interfaces,
+        "suspended": orders.is_suspended,
+    }
+
+
+def orders_of(line: Line) -> Orders:
+    """Read the orders for a VIP."""
+    return Orders(
+        address=ip_address(line["address"]),
+        nodes=tuple(line["nodes"]),
+        interfaces=tuple(line["interfaces"]),
+        is_suspended=bool(line["suspended"]),
+    )
+
+
+def gone_line(address: IPAddress) -> Line:
+    """Say that a VIP is in use no more."""
+    return {"do": "gone", "address": str(address)}
+
+
+def peers_line(peers: Mapping[str, Peer]) -> Line:
+    """Say the roll."""
+    return {
+        "do": "peers",
+        "peers": {
+            node: {
+                "port": peer.port,
+                "links": [
+                    [link.name, [str(item) for item in link.addresses]] for link in peer.links
+                ],
+            }
+            for node, peer in peers.items()
+        },
+    }
+
+
+def peers_of(line: Line) -> dict[str, Peer]:
+    """Read the roll."""
+    return {
+        node: Peer(
+            port=int(item["port"]),
+            links=tuple(
+                PeerLink(name, tuple(ip_address(text) for text in addresses))
+                for name, addresses in item["links"]
+            ),
+        )
+        for node, item in line["peers"].items()
+    }
+
+
+# -- reflex to policy
+# --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedLine:
+    """A VIP that the node announces; `at` is wall-clock seconds, `previous` may be empty."""
+
+    address: IPAddress
+    at: float
+    reason: str
+    previous: str
+    outage_seconds: float | None
+    interfaces: tuple[str, ...]
+
+    def to_line(self) -> Line:
+        """Write it."""
+        return {
+            "do": "announced",
+            "address": str(self.address),
+            "at": self.at,
+            "reason": self.reason,
+            "previous": self.previous,
+            "outage": self.outage_seconds,
+            "interfaces": self.interfaces,
+        }
+
+    @classmethod
+    def of(cls, line: Line) -> AnnouncedLine:
+        """Read it."""
+        return cls(
+            address=ip_address(line["address"]),
+            at=line["at"],
+            reason=line["reason"],
+            previous=line["previous"],
+            outage_seconds=line["outage"],
+            interfaces=tuple(line["interfaces"]),
+        )
+
+
+def withdrawn_line(address: IPAddress, reason: str) -> Line:
+    """Say that the node announces a VIP no more."""
+    return {"do": "withdrawn", "address": str(address), "reason": reason}
+
+
+def conflict_line(address: IPAddress, mac: str, interface: str) -> Line:
+    """Say that somebody else claims a VIP; with an empty MAC, that nobody does any more."""
+    return {"do": "conflict", "address": str(address), "mac": mac, "interface": interface}
+
+
+def state_line(state: str) -> Line:
+    """Say what we say of ourselves."""
+    return {"do": "state", "state": state}
+
+
+def peer_line(node: str, is_alive: bool, reason: str) -> Line:
+    """Say that a peer lives, or does no more."""
+    return {"do": "peer", "node": node, "alive": is_alive, "reason": reason}
+
+
+def links_line(links: Iterable[tuple[str, Iterable[IPAddress]]]) -> Line:
+    """Say our interfaces and their addresses."""
+    return {
+        "do": "links",
+        "links": [[name, [str(item) for item in found]] for name, found in links],
+    }
+
+
+def counters_line(counters: Mapping[str, int]) -> Line:
+    """Say counters, for metrics."""
+    return {"do": "counters", "counters": dict(counters)}
+
+
+TOLD: Line = {"do": "told"}

@@ -1,0 +1,144 @@
+"""Raw sockets for ARP and NDP on one interface, with the kernel's filter in front of them.
+
+One packet socket an EtherType: the kernel drops all but ARP requests and replies, NS and NA
+(`l2.filters`) before Python is woken. Frames go out as they are, Ethernet header included. Both
+need CAP_NET_RAW. Groups for NDP are joined by an IPv6 socket, so that the NIC lets their frames
+in and switches that snoop MLD send them here; beyond `GROUP_LIMIT` the interface takes all
+multicast instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import socket
+import struct
+from typing import TYPE_CHECKING
+
+from metallb_speaker.l2.filters import PROGRAM
+from metallb_speaker.l2.iana import EtherType
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from metallb_speaker.l2.groups import GroupChange
+    from metallb_speaker.l2.link import Link
+
+SO_ATTACH_FILTER = 26
+SOL_PACKET = 263
+PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP = 1, 2
+PACKET_MR_ALLMULTI = 2
+FRAME_BYTES = 1522
+FRAMES_PER_WAKE = 64
+"""Frames taken before other work gets its turn."""
+GROUP_LIMIT = 512
+"""Groups joined one by one; the kernel looks through them in a row for each frame."""
+
+_GONE = frozenset((errno.ENETDOWN, errno.ENXIO, errno.ENODEV))
+
+log = logging.getLogger(__name__)
+
+
+def _attach_filter(raw: socket.socket) -> None:
+    """Set the classic BPF program (struct sock_fprog of <linux/filter.h>)."""
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in PROGRAM)
+    buffer = ctypes.create_string_buffer(code)
+    program = struct.pack("HL", len(PROGRAM), ctypes.addressof(buffer))
+    raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+
+
+def open_packet_socket(link: Link, ethertype: EtherType) -> socket.socket:
+    """Open a packet socket on an interface; raises OSError (no CAP_NET_RAW, no such interface)."""
+    # protocol 0: nothing is received before the filter is on and the socket bound
+    raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    try:
+        _attach_filter(raw)
+        raw.bind((link.name, ethertype))
+    except OSError:
+        raw.close()
+        raise
+    return raw
+
+
+class PacketPort:
+    """ARP and NDP on one interface."""
+
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self._arp = open_packet_socket(link, EtherType.ARP)
+        self._ipv6 = open_packet_socket(link, EtherType.IPV6)
+        self._groups: socket.socket | None = None
+        self._joined: set[bytes] = set()
+        self._takes_all = False
+        self.lost_frames = 0
+
+    @property
+    def sockets(self) -> tuple[socket.socket, socket.socket]:
+        """The sockets to wait on."""
+        return self._arp, self._ipv6
+
+    def close(self) -> None:
+        """Close all sockets."""
+        for item in (self._arp, self._ipv6, self._groups):
+            if item is not None:
+                item.close()
+
+    @staticmethod
+    def frames(raw: socket.socket) -> Iterator[bytes]:
+        """Take the frames that have come, at most `FRAMES_PER_WAKE`."""
+        for _ in range(FRAMES_PER_WAKE):
+            try:
+                yield raw.recv(FRAME_BYTES)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno not in _GONE:
+                    raise
+                return
+
+    def send(self, frame: bytes) -> None:
+        """Send a frame; one that the kernel will not take is counted and lost, as on any wire."""
+        try:
+            self._arp.send(frame)
+        except OSError:
+            self.lost_frames += 1
+
+    # -- groups ------------------------------------------------------------------------------------
+
+    def change_groups(self, change: GroupChange) -> None:
+        """Join and leave solicited-node groups."""
+        for group in change.leave:
+            self._joined.discard(group)
+            if not self._takes_all:
+                self._set_membership(group, is_member=False)
+        for group in change.join:
+            self._joined.add(group)
+            if not self._takes_all:
+                self._set_membership(group, is_member=True)
+        if not self._takes_all and len(self._joined) > GROUP_LIMIT:
+            self._take_all(self._joined)
+
+    def _group_socket(self) -> socket.socket:
+        if self._groups is None:
+            self._groups = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        return self._groups
+
+    def _set_membership(self, group: bytes, *, is_member: bool) -> None:
+        option = socket.IPV6_JOIN_GROUP if is_member else socket.IPV6_LEAVE_GROUP
+        request = group + struct.pack("=I", self.link.index)
+        try:
+            self._group_socket().setsockopt(socket.IPPROTO_IPV6, option, request)
+        except OSError as error:
+            if is_member and error.errno not in _GONE:
+                log.warning("%s: group not joined (%s)", self.link.name, error)
+                self._take_all(())
+
+    def _take_all(self, joined: Iterable[bytes]) -> None:
+        """Let the interface take all multicast; memberships held so far are given up."""
+        log.info("%s takes all multicast from now on", self.link.name)
+        self._takes_all = True
+        request = struct.pack("=iHH8s", self.link.index, PACKET_MR_ALLMULTI, 0, b"")
+        self._ipv6.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+        for group in list(joined):
+            self._set_membership(group, is_member=False)

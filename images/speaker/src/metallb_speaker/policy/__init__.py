@@ -1,0 +1,1 @@
+"""The policy process: Kubernetes on one side, the reflex process on the other."""

@@ -1,0 +1,249 @@
+"""The policy process: the orders in VirtualIPs and the roll go to reflex, its reports to statuses.
+
+    VirtualIPs ──mirror──► orders ──┐                    ┌──► Reports ──► VirtualIP status
+    Leases ─────mirror──► roll ─────┴──► reflex ──lines──┼──► OwnEntry ──► our Lease
+                                                         └──► DeathReports ──► a dead peer's Lease
+
+It may stall, die and be started again: reflex goes on with what it was told last, and is told the
+whole table again as soon as both mirrors are complete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import random
+import time
+import uuid
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any
+
+import uvloop
+
+from metallb.api.fields import Problem
+from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, HeartbeatLink, read_speaker
+from metallb.api.virtual_ips import read_virtual_ip
+from metallb.kube.client import ApiClient
+from metallb.kube.config import ConfigurationError, load_connection
+from metallb.kube.reflector import Reflector
+from metallb.net.addresses import address_from_name, object_name
+from metallb.runtime.http import StatusServer
+from metallb.runtime.logging import set_up_logging
+from metallb.runtime.tasks import Supervisor
+from metallb_speaker import control
+from metallb_speaker.announce.model import Orders
+from metallb_speaker.liveness.paths import Peer, PeerLink
+from metallb_speaker.policy.client import ControlClient
+from metallb_speaker.policy.metrics import Metrics
+from metallb_speaker.policy.reports import VIRTUAL_IPS, Reports
+from metallb_speaker.policy.roll import LEASES, DeathReports, OwnEntry
+
+if TYPE_CHECKING:
+    from metallb.api.speakers import Speaker
+    from metallb.api.virtual_ips import VirtualIP
+    from metallb.kube.client import JsonObject
+    from metallb.kube.reflector import Key
+    from metallb.net.addresses import IPAddress
+    from metallb_speaker.control import Line
+    from metallb_speaker.settings import Settings
+
+AUDIT_SECONDS = 10.0
+RELEASE_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
+
+
+class Policy:
+    """One node's policy process."""
+
+    def __init__(self, settings: Settings, client: ApiClient) -> None:
+        self._settings = settings
+        self._vips: Reflector[VirtualIP] = Reflector(
+            client, VIRTUAL_IPS, _read_vip, self._on_vip, chance=random.random
+        )
+        self._roll: Reflector[Speaker] = Reflector(
+            client,
+            LEASES,
+            read_speaker,
+            self._on_speaker,
+            chance=random.random,
+            namespace=settings.namespace,
+            labelSelector=f"{COMPONENT_LABEL}={COMPONENT}",
+        )
+        identity = f"{settings.node}_{uuid.uuid4().hex[:12]}"
+        self._entry = OwnEntry(client, settings, identity)
+        self._deaths = DeathReports(client, settings)
+        self._reports = Reports(client, settings.node, self._find_vip, self._vips.feed, time.time)
+        self._reflex = ControlClient(settings.control_socket, self._on_reflex, self._on_line)
+        self.metrics = Metrics(settings.node, self._reports)
+        self._state = "STARTING"
+
+    def why_not_ready(self) -> str | None:
+        """Tell why this process cannot do its work; None: it can."""
+        if not (self._vips.synced.is_set() and self._roll.synced.is_set()):
+            return "the API server has not told everything yet"
+        if not self._reflex.is_connected:
+            return "the reflex process is not there"
+        return None if self._state == "READY" else f"this node is {self._state}"
+
+    async def run(self, supervisor: Supervisor) -> None:
+        """Start everything; the supervisor runs it."""
+        supervisor.start("vips", self._vips.run())
+        supervisor.start("roll", self._roll.run())
+        supervisor.start("reports", self._reports.run())
+        supervisor.start("entry", self._entry.run())
+        supervisor.start("reflex", self._reflex.run())
+        supervisor.start("audit", self._audit())
+        await self._vips.synced.wait()
+        await self._roll.synced.wait()
+        self._tell_all()
+        gc.collect()
+        gc.freeze()
+
+    async def release(self) -> None:
+        """Take our name out of the roll."""
+        try:
+            await asyncio.wait_for(self._entry.release(), RELEASE_SECONDS)
+        except TimeoutError:
+            log.warning("our entry in the roll was not released in time")
+
+    async def _audit(self) -> None:
+        while True:
+            await asyncio.sleep(AUDIT_SECONDS)
+            self._reports.audit()
+
+    # -- Kubernetes to reflex
+    # ------------------------------------------------------------------------
+
+    def _find_vip(self, address: IPAddress) -> VirtualIP | None:
+        return self._vips.get(("", object_name(address)))
+
+    def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
+        if not self._vips.synced.is_set():
+            return
+        if new is None:
+            self._reflex.say(control.gone_line(address_from_name(key[1])))
+        elif old is None or old.spec.layer2 != new.spec.layer2:
+            self._reflex.say(control.vip_line(_orders(new)))
+
+    def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
+        if self._roll.synced.is_set():
+            if old is None or new is None or (old.links, old.port) != (new.links, new.port):
+                self._tell_roll()
+            self._deaths.set_roll({str(item.node): item for item in self._roll})
+        found = new or old
+        if found is not None and found.node == self._settings.node:
+            self._entry.look_again()
+
+    def _on_reflex(self) -> None:
+        self._reports.forget_all()
+        if self._vips.synced.is_set() and self._roll.synced.is_set():
+            self._tell_all()
+
+    def _tell_all(self) -> None:
+        self._tell_roll()
+        self._reflex.say(control.RESET)
+        for vip in self._vips:
+            self._reflex.say(control.vip_line(_orders(vip)))
+        self._reflex.say(control.SYNCED)
+
+    def _tell_roll(self) -> None:
+        roll = {str(item.node): item for item in self._roll}
+        self._deaths.set_roll(roll)
+        peers = {
+            node: Peer(
+                item.port, tuple(PeerLink(link.interface, link.addresses) for link in item.links)
+            )
+            for node, item in roll.items()
+            if node != self._settings.node
+        }
+        self._reflex.say(control.peers_line(peers))
+
+    # -- reflex to Kubernetes
+    # ------------------------------------------------------------------------
+
+    def _on_line(self, line: Line) -> None:
+        match line["do"]:
+            case "announced":
+                self._reports.announce(control.AnnouncedLine.of(line))
+            case "withdrawn":
+                self._reports.withdraw(ip_address(line["address"]), line["reason"])
+            case "conflict":
+                address = ip_address(line["address"])
+                self._reports.conflict(address, line["mac"], line["interface"])
+            case "state":
+                self._state = line["state"]
+                self._entry.set_state(self._state)
+            case "links":
+                self._entry.set_links(_links_of(line))
+            case "peer":
+                self._on_peer(line["node"], bool(line["alive"]))
+            case "counters":
+                self.metrics.set_counters(line["counters"])
+            case "told":
+                self._reports.audit()
+            case unknown:
+                raise ValueError(f"reflex said {unknown!r}")
+
+    def _on_peer(self, node: str, is_alive: bool) -> None:
+        self.metrics.set_peer(node, is_alive)
+        if is_alive:
+            self._deaths.peer_up(node)
+        else:
+            self._deaths.peer_down(node)
+
+
+def _orders(vip: VirtualIP) -> Orders:
+    layer2 = vip.spec.layer2
+    return Orders(vip.spec.address, layer2.nodes, layer2.interfaces, layer2.suspended is not None)
+
+
+def _links_of(line: Line) -> tuple[HeartbeatLink, ...]:
+    return tuple(
+        HeartbeatLink(name, tuple(ip_address(text) for text in addresses))
+        for name, addresses in line["links"]
+    )
+
+
+def _read_vip(value: JsonObject) -> VirtualIP | None:
+    found = read_virtual_ip(value)
+    if isinstance(found, Problem):
+        log.warning("VirtualIP %s is left out: %s", value["metadata"]["name"], found)
+        return None
+    return found
+
+
+async def _main(settings: Settings) -> None:
+    connection = load_connection(settings.kubeconfig)
+    supervisor = Supervisor()
+    supervisor.stop_on_signals()
+    async with ApiClient(connection, user_agent=f"metallb-speaker/{settings.node}") as client:
+        policy = Policy(settings, client)
+        status: Any = StatusServer(
+            settings.metrics_host,
+            settings.metrics_port,
+            policy.metrics.registry,
+            policy.why_not_ready,
+        )
+        await status.start()
+        starting = asyncio.create_task(policy.run(supervisor), name="start")
+        try:
+            await supervisor.wait()
+            await policy.release()
+        finally:
+            starting.cancel()
+            await supervisor.cancel()
+            await status.stop()
+
+
+def run_policy(settings: Settings) -> int:
+    """Run a policy process; gives its exit code."""
+    set_up_logging(settings.log_level)
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        uvloop.run(_main(settings))
+    except ConfigurationError as error:
+        log.error("%s", error)
+        return 2
+    return 0

@@ -1,0 +1,1 @@
+"""The reflex process: raw sockets, timers, liveness. It knows nothing of Kubernetes."""

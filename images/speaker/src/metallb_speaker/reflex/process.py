@@ -1,0 +1,358 @@
+"""The reflex process: frames, heartbeats and timers in; answers, announcements and reports out.
+
+    netlink ──► Ports ◄──frames──► l2.responder ──sightings──► Announcer ──changes──► announcements
+                  ▲                                              ▲    └──► reports to policy
+                  └─heartbeats──► Liveness ──events──────────────┘
+    policy ──orders, roll──► (control socket)
+
+All decisions are in the pure cores; here bytes are moved, one timer is armed, and events are
+drained. The process allocates little and takes a real-time priority where it may: what it does
+for 50 us each 50 ms is what clients wait for when a node dies. It goes on with its last orders
+when policy is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import random
+import signal
+import time
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from metallb.runtime.logging import set_up_logging
+from metallb.runtime.tasks import Supervisor
+from metallb_speaker import control
+from metallb_speaker.announce.announcer import Announcer
+from metallb_speaker.announce.model import (
+    Announce,
+    Announced,
+    ConflictGone,
+    ConflictSeen,
+    OwnLink,
+    Withdrawn,
+)
+from metallb_speaker.io.links import LinkMonitor
+from metallb_speaker.l2.errors import DropReason
+from metallb_speaker.l2.responder import Answer, respond
+from metallb_speaker.liveness.members import (
+    Liveness,
+    MemberChanged,
+    MemberDown,
+    MemberUp,
+    SelfChanged,
+)
+from metallb_speaker.liveness.paths import LocalLink
+from metallb_speaker.reflex.ports import Port, Ports
+from metallb_speaker.reflex.server import ControlServer
+from metallb_speaker.settings import read_keys
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from metallb.net.addresses import IPAddress
+    from metallb_speaker.announce.model import Change
+    from metallb_speaker.control import Line
+    from metallb_speaker.io.links import UsableLink
+    from metallb_speaker.l2.responder import Sighting
+    from metallb_speaker.liveness.members import Event
+    from metallb_speaker.settings import Settings
+
+LEAVE_SECONDS = 1.0
+"""How long others have to take over when we stop."""
+
+COUNTERS_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Reflex:
+    """One node's reflexes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock: Callable[[], float] = time.monotonic
+        self._loop = asyncio.get_running_loop()
+        self._liveness = Liveness(
+            settings.node,
+            time.time_ns(),
+            read_keys(settings.key_file),
+            settings=settings.liveness,
+            phase=random.random(),
+        )
+        self._announcer = Announcer(settings.node)
+        self._ports = Ports(
+            self._loop, settings.heartbeat_port, self._on_frames, self._on_datagrams
+        )
+        self._server = ControlServer(settings.control_socket, self._on_connect, self._on_lines)
+        self._timer: asyncio.TimerHandle | None = None
+        self._told: dict[IPAddress, control.AnnouncedLine] = {}
+        self._quiet = asyncio.Event()
+        self._listed: set[IPAddress] | None = None
+        self._counters: dict[str, int] = {}
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT, then leave."""
+        supervisor = Supervisor()
+        supervisor.stop_on_signals()
+        self._loop.add_signal_handler(signal.SIGHUP, self._read_keys_again)
+        await self._server.start()
+        try:
+            monitor = LinkMonitor(self._on_links, self._settings.excluded_interfaces)
+            supervisor.start("links", monitor.run())
+            supervisor.start("counters", self._report_counters())
+            await supervisor.wait()
+            await self._leave()
+        finally:
+            await supervisor.cancel()
+            await self._server.stop()
+            self._ports.close()
+
+    async def _leave(self) -> None:
+        self._liveness.leave(self._clock())
+        self._pump()
+        if self._told:
+            self._quiet.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._quiet.wait(), LEAVE_SECONDS)
+        self._announcer.stop()
+        self._pump()
+
+    def _read_keys_again(self) -> None:
+        self._liveness.set_keys(read_keys(self._settings.key_file))
+        log.info("heartbeat keys are read again")
+
+    # -- what comes in -----------------------------------------------------------------------------
+
+    def _on_links(self, usable: dict[str, UsableLink]) -> None:
+        now = self._clock()
+        before = dict(self._ports.by_name)
+        self._ports.change(usable)
+        ports = self._ports.by_name
+        links = [
+            LocalLink(name, port.usable.addresses, port.link.mac.packed)
+            for name, port in ports.items()
+        ]
+        self._liveness.set_links(links, now)
+        self._announcer.set_links(
+            [OwnLink(name, port.link.link_local is not None) for name, port in ports.items()], now
+        )
+        for name, port in ports.items():
+            if before.get(name) is not port:  # new, or under another MAC
+                for address in self._announcer.owned[name]:
+                    port.announce(address, now)
+        self._server.say(self._links_line())
+        self._pump()
+
+    def _on_frames(self, port: Port, raw: socket.socket) -> None:
+        owned = self._announcer.owned.get(port.link.name, set())
+        for frame in port.packet.frames(raw):
+            outcome = respond(frame, port.link, owned, owned)
+            if isinstance(outcome, Answer):
+                port.packet.send(outcome.frame)
+                self._count("answers")
+            elif isinstance(outcome, DropReason):
+                self._count(f"dropped_frames_{outcome}")
+            else:
+                self._on_sighting(port, outcome)
+
+    def _on_sighting(self, port: Port, sighting: Sighting) -> None:
+        node = self._liveness.node_of(sighting.mac.packed)
+        address = ip_address(sighting.address)
+        self._announcer.saw(address, node, str(sighting.mac), port.link.name, self._clock())
+        self._pump()
+
+    def _on_datagrams(self, port: Port, udp: socket.socket) -> None:
+        now = self._clock()
+        for data in port.heartbeat.datagrams(udp):
+            reason = self._liveness.receive_datagram(data, now)
+            if reason is not None:
+                self._count(f"dropped_heartbeats_{reason}")
+        self._pump()
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        now = self._clock()
+        self._liveness.handle_timer(now)
+        self._announcer.handle_timer(now)
+        self._pump()
+
+    # -- what goes out -----------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Drain the cores until nothing is left to do now, then arm the timer."""
+        now = self._clock()
+        while event := self._liveness.next_event():
+            self._on_event(event, now)
+        self._send_heartbeats()
+        while change := self._announcer.next_change():
+            self._on_change(change, now)
+        for port in self._ports.by_name.values():
+            self._count("announcements", port.send_due(self._clock()))
+        self._arm()
+
+    def _send_heartbeats(self) -> None:
+        for datagram in self._liveness.datagrams_to_send():
+            port = self._ports.by_name.get(datagram.path.local_link)
+            if port is not None:
+                port.heartbeat.send(datagram.data, datagram.path.address, datagram.path.port)
+
+    def _on_event(self, event: Event, now: float) -> None:
+        members = self._liveness.members()
+        match event:
+            case MemberUp(node, was_lost):
+                log.info("%s is alive", node)
+                self._announcer.member_up(node, members, now, was_lost=was_lost)
+                self._server.say(control.peer_line(node, True, ""))
+            case MemberChanged(node):
+                log.info("%s is %s", node, members[node].state.name)
+                self._announcer.member_up(node, members, now)
+            case MemberDown(node, reason, silent_seconds):
+                log.warning("%s is down: %s, silent for %.3f s", node, reason, silent_seconds)
+                self._announcer.member_down(node, members, now, silent_seconds)
+                self._server.say(control.peer_line(node, False, reason))
+            case SelfChanged(state):
+                log.info("this node is %s", state.name)
+                self._announcer.set_state(state, now)
+                self._server.say(control.state_line(state.name))
+
+    def _on_change(self, change: Change, now: float) -> None:
+        match change:
+            case Announced():
+                self._begin(change, now)
+            case Announce(address):
+                for port in self._ports.by_name.values():
+                    if address.packed in self._announcer.owned.get(port.link.name, ()):
+                        port.schedule.add(address.packed, now)
+            case Withdrawn(address, reason):
+                self._told.pop(address, None)
+                if not self._told:
+                    self._quiet.set()
+                for port in self._ports.by_name.values():
+                    port.withdraw(address.packed)
+                self._server.say(control.withdrawn_line(address, reason))
+            case ConflictSeen(address, mac, interface):
+                log.warning("%s is claimed by %s on %s too", address, mac, interface)
+                self._server.say(control.conflict_line(address, mac, interface))
+            case ConflictGone(address):
+                self._server.say(control.conflict_line(address, "", ""))
+
+    def _begin(self, change: Announced, now: float) -> None:
+        for name, port in self._ports.by_name.items():
+            if name in change.interfaces:
+                port.announce(change.address.packed, now)
+            else:
+                port.withdraw(change.address.packed)
+        line = control.AnnouncedLine(
+            address=change.address,
+            at=time.time(),
+            reason=change.reason,
+            previous=change.previous,
+            outage_seconds=change.outage_seconds,
+            interfaces=change.interfaces,
+        )
+        self._told[change.address] = line
+        self._server.say(line.to_line())
+
+    def _arm(self) -> None:
+        times = [self._liveness.get_timer(), self._announcer.get_timer()]
+        times += [port.schedule.next_at() for port in self._ports.by_name.values()]
+        due_at = min((time for time in times if time is not None), default=None)
+        if self._timer is not None:
+            if due_at == self._timer.when():
+                return
+            self._timer.cancel()
+        self._timer = None if due_at is None else self._loop.call_at(due_at, self._on_timer)
+
+    # -- policy ------------------------------------------------------------------------------------
+
+    def _on_connect(self) -> None:
+        self._server.say(control.state_line(self._liveness.state.name))
+        self._server.say(self._links_line())
+        for node in self._liveness.members():
+            self._server.say(control.peer_line(node, True, ""))
+        for line in self._told.values():
+            self._server.say(line.to_line())
+        self._server.say(control.TOLD)
+
+    def _links_line(self) -> Line:
+        return control.links_line(
+            (name, (item.ip for item in port.usable.addresses))
+            for name, port in self._ports.by_name.items()
+        )
+
+    def _on_lines(self, lines: list[Line]) -> None:
+        now = self._clock()
+        for line in lines:
+            self._on_line(line, now)
+        self._pump()
+
+    def _on_line(self, line: Line, now: float) -> None:
+        match line["do"]:
+            case "vip":
+                orders = control.orders_of(line)
+                if self._listed is not None:
+                    self._listed.add(orders.address)
+                self._announcer.set_orders(orders, now)
+            case "gone":
+                self._announcer.remove(ip_address(line["address"]))
+            case "peers":
+                self._liveness.set_peers(control.peers_of(line), now)
+            case "reset":
+                self._listed = set()
+            case "synced":
+                self._finish_table(now)
+            case unknown:
+                raise ValueError(f"policy said {unknown!r}")
+
+    def _finish_table(self, now: float) -> None:
+        listed, self._listed = self._listed or set(), None
+        for address in self._announcer.addresses():
+            if address not in listed:
+                self._announcer.remove(address)
+        self._liveness.begin(now)
+        gc.freeze()  # the table stays; the collector need not look at it again
+
+    def _count(self, name: str, count: int = 1) -> None:
+        if count:
+            self._counters[name] = self._counters.get(name, 0) + count
+
+    async def _report_counters(self) -> None:
+        while True:
+            await asyncio.sleep(COUNTERS_SECONDS)
+            lost = sum(port.packet.lost_frames for port in self._ports.by_name.values())
+            self._server.say(control.counters_line({**self._counters, "lost_frames": lost}))
+
+
+def take_priority(priority: int) -> None:
+    """Ask for real-time scheduling; without the right to it the process works on without."""
+    if not priority:
+        return
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    except OSError as error:
+        log.warning("no real-time priority (%s): timers may be late on a busy node", error)
+    else:
+        log.info("real-time priority %d", priority)
+
+
+def run_reflex(settings: Settings) -> int:
+    """Run a reflex process; gives its exit code."""
+    set_up_logging(settings.log_level)
+    take_priority(settings.realtime_priority)
+
+    async def main() -> None:
+        reflex = Reflex(settings)
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays; the collector need not look at it again
+        await reflex.run()
+
+    asyncio.run(main())
+    return 0
