@@ -1,18 +1,19 @@
 """Who holds which address: the allocator's state, and the only way to change it.
 
-A *pool* is the address space of one class: its ranges in the order in which the user wrote them.
-An address is held by one Service, or by several that may share it (`Claim`), the first of them
-being the senior. Holding does not depend on ranges: when a pool shrinks under a holder, the
-holder keeps its address, and nobody else gets it afterwards.
+A *pool* is the address space of one class: its ranges in the order in which the user wrote them. An
+address is held by one Service, or by several that may share it (`Claim`), the first of them being
+the senior. Holding does not depend on ranges: when a pool shrinks under a holder, the holder keeps
+its address, and nobody else gets it afterwards; when another pool is given the range, the address
+is not free there either.
 
-Finding a free address takes the first free number of the first range that has one
-(`FreeNumbers`), so its cost does not grow with the addresses in use, and the same state gives the
-same address. Nothing is decided here about what a Service *should* have; see
-`metallb_controller.reconcile`.
+Finding a free address takes the first free number of the first range that has one (`FreeNumbers`),
+so its cost does not grow with the addresses in use, and the same state gives the same address.
+Nothing is decided here about what a Service *should* have; see `metallb_controller.reconcile`.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING
@@ -29,26 +30,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class _Range:
-    span: AddressRange
-    free: FreeNumbers
+class _Span:
+    """A range of a pool, with what of it is free."""
 
-    def __contains__(self, address: IPAddress) -> bool:
-        return address in self.span
+    range: AddressRange
+    free: FreeNumbers
 
 
 @dataclass(slots=True)
 class _Pool:
-    ranges: list[_Range]
+    spans: list[_Span] = field(default_factory=list)
     held: set[IPAddress] = field(default_factory=set)
     outside: set[IPAddress] = field(default_factory=set)
     shared: dict[str, dict[IPAddress, None]] = field(default_factory=dict)
 
-    def range_of(self, address: IPAddress) -> _Range | None:
-        return next((item for item in self.ranges if address in item), None)
+    def has(self, address: IPAddress) -> bool:
+        return any(address in span.range for span in self.spans)
 
 
-_NO_POOL = _Pool([])
+_NO_POOL = _Pool()
 
 
 @dataclass(slots=True)
@@ -65,63 +65,71 @@ class Allocator:
         self._pools: dict[str, _Pool] = {}
         self._allocations: dict[IPAddress, _Allocation] = {}
         self._by_service: dict[ObjectKey, dict[IPAddress, None]] = {}
+        self._spans: list[_Span] = []
+        self._firsts: list[tuple[Family, int]] = []
 
-    # -- pools ---------------------------------------------------------------------------------
+    # -- pools -------------------------------------------------------------------------------------
 
-    def set_pool(self, name: str, ranges: Iterable[AddressRange]) -> None:
-        """Create a pool or replace its ranges (which must not overlap); holders keep what they
-        have.
+    def set_pools(self, pools: dict[str, Iterable[AddressRange]]) -> None:
+        """Replace the ranges of all pools; holders keep what they have.
+
+        Ranges must not overlap, within a pool or between pools. A pool that is not named has no
+        ranges any more, and is forgotten once nobody holds an address of it.
         """
-        pool = self._pools.setdefault(name, _Pool([]))
-        pool.ranges = [_Range(item, FreeNumbers(item.first, item.last)) for item in ranges]
-        pool.outside.clear()
-        for address in pool.held:
-            self._take_number(pool, address)
+        for name in pools:
+            self._pools.setdefault(name, _Pool())
+        for name, pool in list(self._pools.items()):
+            ranges = pools.get(name, ())
+            pool.spans = [_Span(item, FreeNumbers(item.first, item.last)) for item in ranges]
+            pool.outside = {address for address in pool.held if not pool.has(address)}
+            self._forget_if_done(name)
+        spans = [span for pool in self._pools.values() for span in pool.spans]
+        self._spans = sorted(spans, key=lambda span: (span.range.family, span.range.first))
+        self._firsts = [(span.range.family, span.range.first) for span in self._spans]
+        for address in self._allocations:
+            if span := self._span_of(address):
+                span.free.take(int(address))
 
-    def _take_number(self, pool: _Pool, address: IPAddress) -> None:
-        if found := pool.range_of(address):
-            found.free.take(int(address))
-        else:
-            pool.outside.add(address)
-
-    def remove_pool(self, name: str) -> None:
-        """Take all ranges from a pool; it is forgotten once nobody holds an address of it."""
-        if name in self._pools:
-            self.set_pool(name, ())
-            self._forget_if_empty(name)
+    def _span_of(self, address: IPAddress) -> _Span | None:
+        """Find the range, of any pool, that an address is in."""
+        index = bisect_right(self._firsts, (family_of(address), int(address))) - 1
+        if index < 0 or address not in self._spans[index].range:
+            return None
+        return self._spans[index]
 
     def pools(self) -> list[str]:
         """Name the pools that have ranges, or that addresses are held of."""
         return list(self._pools)
 
-    def _forget_if_empty(self, name: str) -> None:
+    def _forget_if_done(self, name: str) -> None:
         pool = self._pools[name]
-        if not pool.held and not pool.ranges:
+        if not pool.held and not pool.spans:
             del self._pools[name]
+
+    def _spans_of(self, pool: str, family: Family) -> Iterator[_Span]:
+        spans = self._pools.get(pool, _NO_POOL).spans
+        return (span for span in spans if span.range.family is family)
 
     def capacity(self, name: str) -> Capacity:
         """Count the addresses of a pool."""
         pool = self._pools.get(name, _NO_POOL)
-        total = sum(item.span.size for item in pool.ranges)
-        return Capacity(total, len(pool.held), sum(item.free.count for item in pool.ranges))
-
-    def _ranges(self, name: str) -> list[_Range]:
-        return self._pools.get(name, _NO_POOL).ranges
+        total = sum(span.range.size for span in pool.spans)
+        return Capacity(total, len(pool.held), sum(span.free.count for span in pool.spans))
 
     def free_count(self, name: str, family: Family) -> int:
         """Count the free addresses of one family."""
-        return sum(item.free.count for item in self._ranges(name) if item.span.family is family)
+        return sum(span.free.count for span in self._spans_of(name, family))
 
     def size(self, name: str, family: Family) -> int:
         """Count the addresses of one family, free or not."""
-        return sum(item.span.size for item in self._ranges(name) if item.span.family is family)
+        return sum(span.range.size for span in self._spans_of(name, family))
 
     def held_outside(self, name: str) -> list[IPAddress]:
         """Find the held addresses that are in none of the pool's ranges (any more), in order."""
         pool = self._pools.get(name, _NO_POOL)
         return sorted(pool.outside, key=lambda address: (address.version, int(address)))
 
-    # -- questions -----------------------------------------------------------------------------
+    # -- questions ---------------------------------------------------------------------------------
 
     def addresses_of(self, service: ObjectKey) -> tuple[IPAddress, ...]:
         """Give the addresses that a Service holds, in the order in which it got them."""
@@ -137,6 +145,10 @@ class Allocator:
         allocation = self._allocations.get(address)
         return None if allocation is None else allocation.pool
 
+    def range_owner(self, address: IPAddress) -> str | None:
+        """Name the pool that has an address in its ranges, whoever holds it."""
+        return next((name for name, pool in self._pools.items() if pool.has(address)), None)
+
     def claim(self, address: IPAddress, service: ObjectKey) -> Claim:
         """Give the claim with which a Service holds an address; raises KeyError."""
         return self._allocations[address].holders[service]
@@ -146,14 +158,15 @@ class Allocator:
     ) -> list[IPAddress]:
         """Find the first free addresses of a family, at most `count`, in the ranges' order."""
         found: list[IPAddress] = []
-        for item in self._ranges(pool):
-            if item.span.family is family and len(found) < count:
-                numbers = chain.from_iterable(
-                    range(first, last + 1) for first, last in item.free.intervals()
-                )
-                addresses = (address_at(family, number) for number in numbers)
-                fitting = (address for address in addresses if address not in besides)
-                found.extend(islice(fitting, count - len(found)))
+        for span in self._spans_of(pool, family):
+            numbers = chain.from_iterable(
+                range(first, last + 1) for first, last in span.free.intervals()
+            )
+            addresses = (address_at(family, number) for number in numbers)
+            fitting = (address for address in addresses if address not in besides)
+            found.extend(islice(fitting, count - len(found)))
+            if len(found) == count:
+                break
         return found
 
     def held_under(
@@ -176,12 +189,10 @@ class Allocator:
         besides: Container[IPAddress],
     ) -> IPAddress | None:
         """Find the lowest address held under the same sharing key that the Service may share."""
-        candidates = [
-            address
-            for address in self._pools.get(pool, _NO_POOL).shared.get(claim.sharing_key, ())
-            if family_of(address) is family and address not in besides
-        ]
-        for address in sorted(candidates, key=int):
+        shared = self._pools.get(pool, _NO_POOL).shared.get(claim.sharing_key, ())
+        for address in sorted(shared, key=int):
+            if family_of(address) is not family or address in besides:
+                continue
             if self.why_not(pool, address, service, claim) is None:
                 return address
         return None
@@ -190,18 +201,17 @@ class Allocator:
         self, pool: str, address: IPAddress, service: ObjectKey, claim: Claim
     ) -> Objection | None:
         """Tell why a Service may not get an address of a pool; None: it may."""
-        if (allocation := self._allocations.get(address)) is not None:
-            if allocation.pool != pool:
-                return Objection(Refusal.HELD, next(iter(allocation.holders)))
-            for holder, theirs in allocation.holders.items():
-                if holder != service and (refusal := claim.why_not_beside(theirs)) is not None:
-                    return Objection(refusal, holder)
-            return None
-        return (
-            None
-            if self._pools.get(pool, _NO_POOL).range_of(address)
-            else Objection(Refusal.OUTSIDE)
-        )
+        is_of_pool = self.pool_of(address) == pool
+        if not is_of_pool and not self._pools.get(pool, _NO_POOL).has(address):
+            return Objection(Refusal.OUTSIDE)
+        allocation = self._allocations.get(address)
+        for holder, theirs in allocation.holders.items() if allocation is not None else ():
+            if holder == service:
+                continue
+            refusal = claim.why_not_beside(theirs) if is_of_pool else Refusal.HELD
+            if refusal is not None:
+                return Objection(refusal, holder)
+        return None
 
     def why_not_stay(
         self, address: IPAddress, service: ObjectKey, claim: Claim
@@ -214,25 +224,28 @@ class Allocator:
                 return Objection(refusal, holder)
         return None
 
-    # -- changes -------------------------------------------------------------------------------
+    # -- changes -----------------------------------------------------------------------------------
 
     def assign(self, pool: str, address: IPAddress, service: ObjectKey, claim: Claim) -> None:
         """Let a Service hold an address, or claim anew one that it holds.
 
-        Nothing is asked here: a ledger that is read back must be taken as it is. A pool that does
-        not exist (any more) is made, without ranges.
+        Nothing is asked here: a ledger that is read back must be taken as it is. An address that
+        the Service holds alone changes its pool with this.
         """
-        found = self._pools.setdefault(pool, _Pool([]))
-        allocation = self._allocations.setdefault(address, _Allocation(pool))
-        if not allocation.holders:
+        allocation = self._allocations.get(address)
+        if allocation is None:
+            allocation = self._allocations[address] = _Allocation(pool)
+            self._enter(pool, address)
+            if span := self._span_of(address):
+                span.free.take(int(address))
+        elif allocation.pool != pool and tuple(allocation.holders) == (service,):
+            self._unindex_sharing(allocation, address)
+            self._leave(allocation.pool, address)
             allocation.pool = pool
-            found.held.add(address)
-            self._take_number(found, address)
-        before = allocation.holders.get(service)
+            self._enter(pool, address)
         allocation.holders[service] = claim
         self._by_service.setdefault(service, {})[address] = None
-        if before is None or before.sharing_key != claim.sharing_key:
-            self._index_sharing(allocation, address)
+        self._index_sharing(allocation, address)
 
     def release(self, address: IPAddress, service: ObjectKey) -> bool:
         """Take an address from a Service; tell whether it is free now."""
@@ -246,26 +259,41 @@ class Allocator:
         if allocation.holders:
             return False
         del self._allocations[address]
-        pool = self._pools[allocation.pool]
-        pool.held.discard(address)
-        pool.outside.discard(address)
-        if span := pool.range_of(address):
+        self._leave(allocation.pool, address)
+        if span := self._span_of(address):
             span.free.give(int(address))
-        self._forget_if_empty(allocation.pool)
         return True
 
+    def _enter(self, name: str, address: IPAddress) -> None:
+        pool = self._pools.setdefault(name, _Pool())
+        pool.held.add(address)
+        if not pool.has(address):
+            pool.outside.add(address)
+
+    def _leave(self, name: str, address: IPAddress) -> None:
+        pool = self._pools[name]
+        pool.held.discard(address)
+        pool.outside.discard(address)
+        self._forget_if_done(name)
+
     def _index_sharing(self, allocation: _Allocation, address: IPAddress) -> None:
-        shared = self._pools[allocation.pool].shared
         keys = {claim.sharing_key for claim in allocation.holders.values()} - {""}
-        for key in allocation.indexed - keys:
+        if keys != allocation.indexed:
+            self._unindex_sharing(allocation, address)
+            shared = self._pools[allocation.pool].shared
+            for key in keys:
+                shared.setdefault(key, {})[address] = None
+            allocation.indexed = keys
+
+    def _unindex_sharing(self, allocation: _Allocation, address: IPAddress) -> None:
+        shared = self._pools[allocation.pool].shared
+        for key in allocation.indexed:
             del shared[key][address]
             if not shared[key]:
                 del shared[key]
-        for key in keys - allocation.indexed:
-            shared.setdefault(key, {})[address] = None
-        allocation.indexed = keys
+        allocation.indexed = set()
 
-    # -- invariants ----------------------------------------------------------------------------
+    # -- invariants --------------------------------------------------------------------------------
 
     def check_invariants(self) -> None:
         """Compare all indexes with the allocations; raises AssertionError."""
@@ -277,24 +305,26 @@ class Allocator:
         for service, addresses in self._by_service.items():
             assert addresses, f"{service} is remembered for nothing"
             for address in addresses:
-                assert service in self._allocations[address].holders, f"{address} forgot {service}"
+                assert service in self.holders(address), f"{address} forgot {service}"
         for name, pool in self._pools.items():
             self._check_pool(name, pool)
 
     def _check_pool(self, name: str, pool: _Pool) -> None:
         for address in pool.held:
-            assert self._allocations[address].pool == name, f"{address} is of another pool"
-            assert (address in pool.outside) == (pool.range_of(address) is None), f"{address}"
-        for item in pool.ranges:
-            held = sum(address in item for address in pool.held)
-            assert item.free.count == item.span.size - held, f"{item.span} miscounts"
-            spans = list(item.free.intervals())
-            assert sum(last - first + 1 for first, last in spans) == item.free.count
-            assert all(left[1] + 1 < right[0] for left, right in pairwise(spans))
-            for address in pool.held:
-                assert address not in item or int(address) not in item.free, f"{address} is free"
+            assert self.pool_of(address) == name, f"{address} is of another pool"
+        outside = {address for address in pool.held if not pool.has(address)}
+        assert pool.outside == outside, f"{name} is wrong about {pool.outside ^ outside}"
+        for span in pool.spans:
+            self._check_span(span)
         for key, addresses in pool.shared.items():
             assert addresses, f"sharing key {key} is remembered for nothing"
             for address in addresses:
-                claims = self._allocations[address].holders.values()
-                assert any(claim.sharing_key == key for claim in claims), f"{address} lost {key}"
+                assert key in self._allocations[address].indexed, f"{address} lost {key}"
+
+    def _check_span(self, span: _Span) -> None:
+        held = [address for address in self._allocations if address in span.range]
+        intervals = list(span.free.intervals())
+        assert span.free.count == span.range.size - len(held), f"{span.range} miscounts"
+        assert sum(last - first + 1 for first, last in intervals) == span.free.count
+        assert all(left[1] + 1 < right[0] for left, right in pairwise(intervals))
+        assert all(int(address) not in span.free for address in held), f"{span.range} gives twice"

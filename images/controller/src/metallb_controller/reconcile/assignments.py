@@ -62,6 +62,8 @@ class Assignments:
         self._ledger = ledger
         self._layer2 = layer2
         self._default: str | None = None
+        self._sharers: dict[str, dict[ObjectKey, None]] = {}
+        self._key_of: dict[ObjectKey, str] = {}
         self.waiters = Waiters()
         self.verdicts: dict[ObjectKey, Verdict] = {}
 
@@ -128,6 +130,7 @@ class Assignments:
     def _serve_not(self, key: ObjectKey, binding: Binding | None) -> Touched:
         touched = Touched()
         self.waiters.forget(key)
+        self._remember_key(key, "")
         if binding is None:
             self.verdicts.pop(key, None)
         else:
@@ -143,6 +146,7 @@ class Assignments:
         held = self._in_status_order(service, self._ledger.held(key))
         plan = plan_service(service, wish, binding.class_name, held, self._allocator)
         claim = claim_of(service, wish)
+        self._remember_key(key, wish.sharing_key)
         for address in plan.wanted:
             self._take(address, service, binding.class_name, claim, touched)
         for address in plan.dropped:
@@ -152,8 +156,18 @@ class Assignments:
 
     def _remember(self, key: ObjectKey, binding: Binding, plan: ServicePlan) -> None:
         self.verdicts[key] = Verdict(binding, tuple(plan.wanted), plan.total, tuple(plan.problems))
-        pool = binding.class_name if plan.awaits_any else None
-        self.waiters.wait(key, pool, tuple(plan.awaits))
+        pools = tuple((binding.class_name, family) for family in plan.awaits_any)
+        self.waiters.wait(key, pools, tuple(plan.awaits))
+
+    def _remember_key(self, key: ObjectKey, sharing_key: str) -> None:
+        before = self._key_of.pop(key, "")
+        if before:
+            del self._sharers[before][key]
+            if not self._sharers[before]:
+                del self._sharers[before]
+        if sharing_key:
+            self._key_of[key] = sharing_key
+            self._sharers.setdefault(sharing_key, {})[key] = None
 
     def _in_status_order(
         self, service: Service, held: tuple[IPAddress, ...]
@@ -171,19 +185,19 @@ class Assignments:
         self, address: IPAddress, service: Service, pool: str, claim: Claim, touched: Touched
     ) -> None:
         key = service.meta.key
-        holders = self._allocator.holders(address)
-        is_new = key not in holders
-        if not is_new and not self._ledger.is_leaving(address, key):
+        is_held = key in self._allocator.holders(address)
+        if is_held and not self._ledger.is_leaving(address, key):
             before = self._allocator.claim(address, key)
-            if before == claim:
+            if before == claim and self._allocator.pool_of(address) == pool:
                 self._place(address)
                 return
-            touched.services.update((other, None) for other in holders if other != key)
-            touched.services.update((other, None) for other in self.waiters.for_address(address))
+        keys = self._keys_of(address)
         self._allocator.assign(pool, address, key, claim)
         self._ledger.stay(address, key)
         self._place(address)
         touched.addresses[address] = None
+        self._touch_others(address, keys | self._keys_of(address), touched)
+        touched.services.pop(key, None)
 
     def _drop(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:
         self._ledger.leave(address, key)
@@ -203,15 +217,30 @@ class Assignments:
         """Release those who have let go of an address, and find who may have it now."""
         touched = Touched()
         pool = self._allocator.pool_of(address)
+        keys = self._keys_of(address)
         if pool is None or not self._ledger.settle_leaving(address):
             return touched
         if self._allocator.holders(address):
             self._place(address)
         else:
             self._layer2.discard(address)
-        touched.services.update((key, None) for key in self.waiters.for_address(address))
+        self._touch_others(address, keys, touched)
         touched.pools[pool] = None
+        if (owner := self._allocator.range_owner(address)) is not None:
+            touched.pools[owner] = None
         return touched
+
+    def _keys_of(self, address: IPAddress) -> set[str]:
+        """Give the sharing keys under which an address is held."""
+        holders = self._allocator.holders(address)
+        return {self._allocator.claim(address, key).sharing_key for key in holders} - {""}
+
+    def _touch_others(self, address: IPAddress, keys: set[str], touched: Touched) -> None:
+        """Find those for whom it matters that the holders of an address have changed."""
+        touched.services.update(dict.fromkeys(self._allocator.holders(address)))
+        touched.services.update(dict.fromkeys(self.waiters.for_address(address)))
+        for key in keys:
+            touched.services.update(self._sharers.get(key, {}))
 
     def refresh_endpoints(self, key: ObjectKey) -> None:
         """Take in that the endpoints of a Service have changed."""

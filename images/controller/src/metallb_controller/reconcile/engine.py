@@ -26,9 +26,11 @@ from metallb_controller.reconcile.ledger import Ledger, vip_target
 from metallb_controller.reconcile.model import (
     DeleteVirtualIP,
     Outcome,
+    PatchServiceStatus,
     ReconcilerSettings,
     Target,
     TargetKind,
+    UpdateVirtualIP,
 )
 from metallb_controller.reconcile.observed import Observed
 from metallb_controller.reconcile.queues import Retries
@@ -76,9 +78,10 @@ class Reconciler:
         self._dirty_vips: dict[IPAddress, None] = {}
         self._dirty_statuses: dict[ObjectKey, None] = {}
         self._dirty_classes: dict[str, None] = {}
-        self._freed_pools: dict[str, None] = {}
         self._class_status_at: dict[str, float] = {}
         self._under_way: dict[Target, tuple[PostEvent, ...]] = {}
+        self._unanswered: dict[ObjectKey, int] = {}
+        self._doubtful: dict[IPAddress, str] = {}
         self._events: list[PostEvent] = []
         self._deleted: dict[str, None] = {}
 
@@ -95,9 +98,14 @@ class Reconciler:
             del self.observed.services[key]
         else:
             self.observed.services[key] = service
+        if service is None or self._unanswered.get(key, 0) < int(service.meta.resource_version):
+            self._unanswered.pop(key, None)
         if service is None or not service.asks_the_same_as(before):
             self._dirty_services[key] = None
         self._dirty_statuses[key] = None
+        self._mark_leaving(key)
+
+    def _mark_leaving(self, key: ObjectKey) -> None:
         for address in self.allocator.addresses_of(key):
             if self.ledger.is_leaving(address, key):
                 self._dirty_vips[address] = None
@@ -144,6 +152,8 @@ class Reconciler:
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
         """Take in a ledger entry, or that it is gone."""
         before = self.observed.vips.get(address)
+        if vip is None or vip.meta.resource_version != self._doubtful.get(address):
+            self._doubtful.pop(address, None)
         if vip is None:
             self.observed.vips.pop(address, None)
         elif vip.meta.uid in self._deleted:
@@ -167,7 +177,8 @@ class Reconciler:
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
             self._mark(self.assignments.restore(self.observed.vips[address]))
             self._dirty_vips[address] = None
-        self._dirty_services.clear()
+        only_in_ledger = [key for key in self._dirty_services if key not in self.observed.services]
+        self._dirty_services = dict.fromkeys(only_in_ledger)
         self._mark_services(self.observed.services)
 
     def _mark_services(self, keys: Iterable[ObjectKey]) -> None:
@@ -194,7 +205,7 @@ class Reconciler:
     def _mark(self, touched: Touched) -> None:
         self._dirty_vips.update(touched.addresses)
         self._dirty_services.update(touched.services)
-        self._freed_pools.update(touched.pools)
+        self._dirty_classes.update(touched.pools)
         for address in touched.addresses:
             self._dirty_statuses.update((key, None) for key in self.allocator.holders(address))
 
@@ -227,11 +238,7 @@ class Reconciler:
     def has_work(self) -> bool:
         """Tell whether `step` would do something at once."""
         return self._started and bool(
-            self._dirty_services
-            or self._dirty_vips
-            or self._freed_pools
-            or self._classes_changed
-            or self._nodes_changed
+            self._dirty_services or self._dirty_vips or self._classes_changed or self._nodes_changed
         )
 
     def get_timer(self) -> float | None:
@@ -243,11 +250,8 @@ class Reconciler:
     def _refresh_classes(self, now: float) -> None:
         self._classes_changed = False
         self._reports.spaces = address_spaces(self.observed.classes.values())
-        for name, space in self._reports.spaces.items():
-            self.allocator.set_pool(name, space.ranges)
-            self._freed_pools[name] = None
-        for name in [name for name in self.allocator.pools() if name not in self._reports.spaces]:
-            self.allocator.remove_pool(name)
+        spaces = self._reports.spaces.items()
+        self.allocator.set_pools({name: space.ranges for name, space in spaces})
         self.assignments.refresh_default()
         self._refresh_nodes(now)
 
@@ -258,11 +262,13 @@ class Reconciler:
             self._dirty_classes[name] = None
 
     def _wake_waiters(self) -> None:
-        for pool in self._freed_pools:
-            free = self.allocator.capacity(pool).free
-            woken = self.assignments.waiters.for_any(pool, free, self.assignments.seniority)
-            self._dirty_services.update((key, None) for key in woken)
-        self._freed_pools.clear()
+        """Mark those who wait and can have something now: none of them goes away empty-handed."""
+        waiters = self.assignments.waiters
+        for pool in waiters.pools():
+            free = self.allocator.free_count(*pool)
+            if free:
+                woken = waiters.for_any(pool, free, self.assignments.seniority)
+                self._dirty_services.update(dict.fromkeys(woken))
 
     def _decide(self) -> None:
         for _ in range(self._settings.services_per_step):
@@ -284,14 +290,21 @@ class Reconciler:
         writes: list[Write] = []
         dirty, self._dirty_vips = self._dirty_vips, {}
         for address in dirty:
-            if vip_target(address) in self._under_way:
-                continue  # looked at again when it is done
+            if vip_target(address) in self._under_way or self._may_be_shown(address):
+                continue  # looked at again when that is done
             self._mark(self.assignments.settle(address))
-            write = self.ledger.write_for(address)
+            write = self.ledger.write_for(address, again=address in self._doubtful)
             if write is not None:
                 self._under_way[write.target] = ()
                 writes.append(write)
         return writes
+
+    def _may_be_shown(self, address: IPAddress) -> bool:
+        """Tell whether a status that shows an address may yet be written, or has been unseen."""
+        return any(
+            Target(TargetKind.SERVICE_STATUS, key) in self._under_way or key in self._unanswered
+            for key in self.ledger.leaving(address)
+        )
 
     def _status_writes(self, now: float, wall: str) -> list[Write]:
         writes: list[Write] = []
@@ -299,7 +312,8 @@ class Reconciler:
         for key in dirty:
             if self._waits_for_ledger(key):
                 continue  # looked at again when its entries are written
-            self._begin(self._reports.for_service(key, wall), writes)
+            again = key in self._unanswered
+            self._begin(self._reports.for_service(key, wall, again=again), writes)
         for name in list(self._dirty_classes):
             if self._class_status_at.get(name, now) <= now:
                 del self._dirty_classes[name]
@@ -312,7 +326,7 @@ class Reconciler:
             return True
         verdict = self.assignments.verdicts.get(key)
         return verdict is not None and any(
-            not self.ledger.has_entry(address, key) and vip_target(address) in self._under_way
+            address in self._doubtful or vip_target(address) in self._under_way
             for address in verdict.wanted
         )
 
@@ -329,17 +343,45 @@ class Reconciler:
         if outcome is Outcome.DONE:
             self._events += events
             self._retries.succeeded(write.target)
+            self._unanswered.pop(write.target.key, None)
             if isinstance(write, DeleteVirtualIP):
-                self._deleted[write.vip.meta.uid] = None
-                while len(self._deleted) > _DELETED_REMEMBERED:
-                    del self._deleted[next(iter(self._deleted))]
-                self.observe_vip(write.vip.spec.address, None)
+                self._forget_vip(write.vip)
             self._mark_target(write.target)
         else:
             limit = self._settings.retry_limit_seconds
             at_least = limit if outcome is Outcome.REFUSED else retry_after
             self._retries.failed(write.target, now, at_least)
             self._mark_waiting_statuses(write.target)
+            self._judge_vip_write(write, outcome)
+            if isinstance(write, PatchServiceStatus):
+                if outcome is Outcome.FAILED and self._is_last_seen(write):
+                    self._unanswered[write.target.key] = int(write.resource_version)
+                self._mark_leaving(write.target.key)
+
+    def _judge_vip_write(self, write: Write, outcome: Outcome) -> None:
+        """Take in that a write to the ledger failed: it may have taken effect, or found nothing."""
+        if not isinstance(write, UpdateVirtualIP | DeleteVirtualIP):
+            return
+        vip = write.before if isinstance(write, UpdateVirtualIP) else write.vip
+        seen = self.observed.vips.get(vip.spec.address)
+        if seen is None or seen.meta.uid != vip.meta.uid:
+            return
+        if outcome is Outcome.GONE:
+            self._forget_vip(vip)
+        elif outcome is Outcome.FAILED:
+            self._doubtful[vip.spec.address] = seen.meta.resource_version
+
+    def _forget_vip(self, vip: VirtualIP) -> None:
+        """Take in that an entry is gone, ahead of the watch, which may yet speak of it."""
+        self._deleted[vip.meta.uid] = None
+        while len(self._deleted) > _DELETED_REMEMBERED:
+            del self._deleted[next(iter(self._deleted))]
+        self.observe_vip(vip.spec.address, None)
+
+    def _is_last_seen(self, write: PatchServiceStatus) -> bool:
+        """Tell whether nothing has been seen of a Service since a patch of it was decided."""
+        service = self.observed.services.get(write.target.key)
+        return service is not None and service.meta.resource_version == write.resource_version
 
     @staticmethod
     def _address_of(target: Target) -> IPAddress:
@@ -352,9 +394,7 @@ class Reconciler:
                 self._mark_waiting_statuses(target)
             case TargetKind.SERVICE_STATUS:
                 self._dirty_statuses[target.key] = None
-                for address in self.allocator.addresses_of(target.key):
-                    if self.ledger.is_leaving(address, target.key):
-                        self._dirty_vips[address] = None
+                self._mark_leaving(target.key)
             case TargetKind.CLASS_STATUS:
                 self._dirty_classes[target.key.name] = None
 

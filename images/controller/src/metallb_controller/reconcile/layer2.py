@@ -49,6 +49,7 @@ class Layer2:
         self._observed = observed
         self._classes: dict[str, _ClassPlacement] = {}
         self._class_of: dict[IPAddress, str] = {}
+        self._holders: dict[IPAddress, tuple[ObjectKey, ...]] = {}
         self._suspended: dict[IPAddress, bool] = {}
         self._changed: dict[IPAddress, None] = {}
 
@@ -75,7 +76,15 @@ class Layer2:
             self._observed.nodes.values(), found.node_selector, self._observed.roll.present
         )
         nodes = [PlacementNode(node.name, node.zone) for node in eligible]
-        self._set_nodes(state, nodes, refused, now)
+        if self._set_nodes(state, nodes, refused, now):
+            self._place_local(name)
+
+    def _place_local(self, name: str) -> None:
+        """Look again at what depends on where endpoints are: whether any node can serve."""
+        for address, owner in list(self._class_of.items()):
+            holders = self._holders[address]
+            if owner == name and self._policy(holders) is TrafficPolicy.LOCAL:
+                self.place(address, name, holders)
 
     def _set_nodes(
         self,
@@ -83,13 +92,16 @@ class Layer2:
         nodes: list[PlacementNode],
         refused: dict[NodeName, NodeRefusal],
         now: float,
-    ) -> None:
+    ) -> bool:
+        """Change the eligible nodes; tells whether they are others than before."""
         names = tuple(NodeName(node.name) for node in nodes)
-        if names != state.eligible:
+        changed = names != state.eligible
+        if changed:
             state.next_move_at = max(state.next_move_at, now + state.rebalancing.delay_seconds)
         state.eligible, state.refused = names, refused
         state.placement.set_nodes(nodes)
         state.may_be_uneven = True
+        return changed
 
     def _forget_if_done(self, name: str) -> None:
         if name not in self._observed.classes and not self._classes[name].vip_count:
@@ -124,6 +136,7 @@ class Layer2:
         present = known.spec.layer2.nodes if known is not None and known.spec.pool == pool else ()
         state.vip_count += address not in self._class_of
         self._class_of[address] = pool
+        self._holders[address] = holders
         state.placement.put(self._demand(address, holders, suspended), present)
         state.may_be_uneven = True
 
@@ -131,7 +144,7 @@ class Layer2:
         """Take in that a VIP is no more."""
         pool = self._class_of.pop(address, None)
         if pool is not None:
-            self._suspended.pop(address, None)
+            del self._suspended[address], self._holders[address]
             self._changed.pop(address, None)
             state = self._classes[pool]
             state.placement.discard(object_name(address))

@@ -59,6 +59,10 @@ class Ledger:
             if not leaving:
                 del self._leaving[address]
 
+    def leaving(self, address: IPAddress) -> tuple[ObjectKey, ...]:
+        """Give the Services that are to lose an address."""
+        return tuple(self._leaving.get(address, ()))
+
     def is_leaving(self, address: IPAddress, service: ObjectKey) -> bool:
         """Tell whether a Service is to lose an address."""
         return service in self._leaving.get(address, ())
@@ -120,9 +124,13 @@ class Ledger:
         return VirtualIPSpec(address, pool, services, policy, self._layer2.orders(address))
 
     def write_for(
-        self, address: IPAddress
+        self, address: IPAddress, *, again: bool = False
     ) -> CreateVirtualIP | UpdateVirtualIP | DeleteVirtualIP | None:
-        """Give the write that the VirtualIP of an address needs, if any."""
+        """Give the write that the VirtualIP of an address needs, if any.
+
+        `again`: nobody knows whether the last write took effect, so what should be there is
+        written though it seems to be.
+        """
         target = vip_target(address)
         wanted = self.wanted_spec(address)
         vip = self._observed.vips.get(address)
@@ -130,4 +138,4 @@ class Ledger:
             return None if wanted is None else CreateVirtualIP(target, new_virtual_ip(wanted))
         if wanted is None:
             return DeleteVirtualIP(target, vip)
-        return None if wanted == vip.spec else UpdateVirtualIP(target, vip, wanted)
+        return UpdateVirtualIP(target, vip, wanted) if again or wanted != vip.spec else None

@@ -5,12 +5,18 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
+from metallb.net.addresses import Family
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
     from metallb_controller.reconcile.model import Target
+
+
+PoolFamily = tuple[str, Family]
+"""A pool, and the family of which any address will do."""
 
 
 class Retries:
@@ -51,25 +57,28 @@ class Waiters:
     """Services whose wish is not met, by what would meet it."""
 
     def __init__(self) -> None:
-        self._any: dict[str, dict[ObjectKey, None]] = {}
+        self._any: dict[PoolFamily, dict[ObjectKey, None]] = {}
         self._address: dict[IPAddress, dict[ObjectKey, None]] = {}
-        self._waits: dict[ObjectKey, tuple[str | None, tuple[IPAddress, ...]]] = {}
+        self._waits: dict[ObjectKey, tuple[tuple[PoolFamily, ...], tuple[IPAddress, ...]]] = {}
 
-    def wait(self, service: ObjectKey, pool: str | None, addresses: tuple[IPAddress, ...]) -> None:
-        """Let a Service wait for any address of a pool (if given) and for certain addresses."""
+    def wait(
+        self,
+        service: ObjectKey,
+        pools: tuple[PoolFamily, ...],
+        addresses: tuple[IPAddress, ...],
+    ) -> None:
+        """Let a Service wait for any address of pools, and for certain addresses."""
         self.forget(service)
-        if pool is None and not addresses:
-            return
-        self._waits[service] = (pool, addresses)
-        if pool is not None:
+        self._waits[service] = (pools, addresses)
+        for pool in pools:
             self._any.setdefault(pool, {})[service] = None
         for address in addresses:
             self._address.setdefault(address, {})[service] = None
 
     def forget(self, service: ObjectKey) -> None:
         """Take in that a Service waits for nothing."""
-        pool, addresses = self._waits.pop(service, (None, ()))
-        if pool is not None:
+        pools, addresses = self._waits.pop(service, ((), ()))
+        for pool in pools:
             del self._any[pool][service]
             if not self._any[pool]:
                 del self._any[pool]
@@ -83,11 +92,11 @@ class Waiters:
         return list(self._address.get(address, ()))
 
     def for_any(
-        self, pool: str, count: int, seniority: Callable[[ObjectKey], tuple[str, str, str]]
+        self, pool: PoolFamily, count: int, seniority: Callable[[ObjectKey], tuple[str, str, str]]
     ) -> list[ObjectKey]:
         """Give the `count` most senior Services that wait for any address of a pool."""
         return heapq.nsmallest(count, self._any.get(pool, ()), key=seniority)
 
-    def pools(self) -> list[str]:
-        """Give the pools that somebody waits for."""
+    def pools(self) -> list[PoolFamily]:
+        """Give the pools that somebody waits for, with the family."""
         return list(self._any)

@@ -60,14 +60,18 @@ class Reports:
 
     # -- Services --------------------------------------------------------------------------------
 
-    def for_service(self, key: ObjectKey, wall: str) -> Report | None:
-        """Give the status patch that a Service needs, if any."""
+    def for_service(self, key: ObjectKey, wall: str, *, again: bool = False) -> Report | None:
+        """Give the status patch that a Service needs, if any.
+
+        `again`: nobody knows whether the last patch took effect, so the addresses are written
+        though they seem to be right.
+        """
         service = self._observed.services.get(key)
         if service is None or service.meta.is_deleting:
             return None
         verdict = self._assignments.verdicts.get(key)
         if verdict is None:
-            return self._farewell(service)
+            return self._farewell(service, again=again)
         addresses = tuple(str(item) for item in verdict.wanted if self._ledger.has_entry(item, key))
         present = {condition.type: condition for condition in service.conditions}
         conditions = service_conditions(
@@ -76,7 +80,7 @@ class Reports:
         news = [item for item in conditions if not item.says_the_same_as(present.get(item.type))]
         shown = tuple(item.ip for item in service.ingress)
         is_ours = self._is_ours(service, verdict)
-        changed = addresses if is_ours and addresses != shown else None
+        changed = addresses if is_ours and (again or addresses != shown) else None
         if changed is None and not news:
             return None
         write = PatchServiceStatus(
@@ -94,17 +98,18 @@ class Reports:
             return True
         return bool(self._allocator.addresses_of(service.meta.key))
 
-    def _farewell(self, service: Service) -> Report | None:
+    def _farewell(self, service: Service, *, again: bool) -> Report | None:
         """Take our words and addresses from a Service that is not ours any more."""
         holds = bool(self._allocator.addresses_of(service.meta.key))
-        if service.condition(ServiceCondition.CLASS) is None and not (holds and service.ingress):
+        is_ours = service.condition(ServiceCondition.CLASS) is not None
+        if not again and not is_ours and not (holds and service.ingress):
             return None
         return Report(
             PatchServiceStatus(
                 target=Target(TargetKind.SERVICE_STATUS, service.meta.key),
                 uid=service.meta.uid,
                 resource_version=service.meta.resource_version,
-                addresses=() if service.ingress else None,
+                addresses=() if service.ingress or again else None,
                 conditions=(),
                 removed=tuple(condition.type for condition in service.conditions),
             )

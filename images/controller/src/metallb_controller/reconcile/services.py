@@ -32,7 +32,7 @@ class ServicePlan:
 
     `wanted` are all that it is to have, in the order of its status; `added` and `dropped` are the
     differences from what it holds. `total` is the number it asks for. `awaits` are addresses that
-    it would get if they came free, and `awaits_any` that it would take any.
+    it would get if they came free, and `awaits_any` families of which any address would do.
     """
 
     wanted: list[IPAddress] = field(default_factory=list)
@@ -41,7 +41,7 @@ class ServicePlan:
     total: int = 0
     problems: list[RequestProblem] = field(default_factory=list)
     awaits: list[IPAddress] = field(default_factory=list)
-    awaits_any: bool = False
+    awaits_any: list[Family] = field(default_factory=list)
 
 
 def claim_of(service: Service, wish: Wish) -> Claim:
@@ -90,7 +90,7 @@ class _Planner:
 
     def fill(self, family: Family, is_optional: bool) -> None:
         """Fill the slots of one family."""
-        holds = [address for address in self.held if family_of(address) is family]
+        holds = [item for item in self.held if family_of(item) is family and self._may_keep(item)]
         if not holds and not self.allocator.size(self.pool, family):
             if not is_optional:
                 self.plan.total += self.wish.count or 1
@@ -100,7 +100,7 @@ class _Planner:
         self.plan.total += count
         chosen = self._take_requested(family, count)
         requested = sum(family_of(address) is family for address in self.wish.requested)
-        kept = [item for item in holds if item not in chosen and self._may_keep(item)]
+        kept = [item for item in holds if item not in chosen]
         chosen += kept[: count - len(chosen)]
         own_choice = max(0, min(count - len(chosen), count - requested - len(kept)))
         found = self._find(family, own_choice, chosen)
@@ -143,7 +143,7 @@ class _Planner:
 
     def _why_not_keep(self, address: IPAddress) -> Objection | None:
         if self.allocator.pool_of(address) != self.pool:
-            return Objection(Refusal.OUTSIDE)
+            return self.allocator.why_not(self.pool, address, self.key, self.claim)
         return self.allocator.why_not_stay(address, self.key, self.claim)
 
     def _find(self, family: Family, count: int, besides: list[IPAddress]) -> list[IPAddress]:
@@ -181,12 +181,11 @@ class _Planner:
         )
 
     def _refuse_exhausted(self, family: Family, missing: int) -> None:
-        self.plan.awaits_any = True
+        self.plan.awaits_any.append(family)
         size = self.allocator.size(self.pool, family)
-        free = self.allocator.free_count(self.pool, family)
         self._note(
             RequestReason.EXHAUSTED,
-            f"class {self.pool} has {free} free {family} addresses of {size}, "
+            f"class {self.pool} has no free {family} address ({size} in its ranges), "
             f"{missing} more wanted; add a range to the class",
         )
 

@@ -113,10 +113,10 @@ def read_service(value: JsonObject) -> Service:
         meta=read_metadata(fields),
         is_load_balancer=spec.value.get("type") == "LoadBalancer",
         load_balancer_class=spec.text("loadBalancerClass"),
-        class_annotation=annotations.get(CLASS_ANNOTATION),
-        count_annotation=annotations.get(COUNT_ANNOTATION),
-        addresses_annotation=annotations.get(ADDRESSES_ANNOTATION),
-        sharing_annotation=annotations.get(SHARING_ANNOTATION),
+        class_annotation=_text(annotations.get(CLASS_ANNOTATION)),
+        count_annotation=_text(annotations.get(COUNT_ANNOTATION)),
+        addresses_annotation=_text(annotations.get(ADDRESSES_ANNOTATION)),
+        sharing_annotation=_text(annotations.get(SHARING_ANNOTATION)),
         ip_families=spec.texts("ipFamilies"),
         ip_family_policy=spec.text("ipFamilyPolicy"),
         cluster_ips=spec.texts("clusterIPs"),
@@ -132,6 +132,10 @@ def read_service(value: JsonObject) -> Service:
         ),
         conditions=tuple(read_conditions(status, list(ServiceCondition)).values()),
     )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def ingress_object(addresses: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from metallb.api.conditions import ServiceCondition
+from metallb.api.meta import ObjectKey
+from metallb.api.services import Ingress, ServicePort, ingress_object, read_service
+from metallb.api.virtual_ips import TrafficPolicy
+from support.objects import bound_condition, service_object
+
+
+def test_a_whole_service_is_read() -> None:
+    found = read_service(
+        service_object(
+            "nginx",
+            namespace="web",
+            count="3",
+            ips="10.0.0.1",
+            key="k",
+            class_annotation="front",
+            ports=(("UDP", 53), ("TCP", 53)),
+            ingress=("10.0.0.1",),
+            conditions=(bound_condition("front"), {"type": "Foreign", "status": "True"}),
+            loadBalancerClass="c",
+            externalTrafficPolicy="Local",
+            clusterIPs=["10.96.0.1"],
+            selector={"b": "2", "a": "1"},
+        )
+    )
+    assert found.meta.key == ObjectKey("web", "nginx")
+    assert found.is_load_balancer
+    assert found.load_balancer_class == "c"
+    assert found.count_annotation == "3"
+    assert found.addresses_annotation == "10.0.0.1"
+    assert found.sharing_annotation == "k"
+    assert found.class_annotation == "front"
+    assert found.ports == (ServicePort("UDP", 53), ServicePort("TCP", 53))
+    assert found.traffic_policy is TrafficPolicy.LOCAL
+    assert found.selector == (("a", "1"), ("b", "2"))
+    assert found.ingress == (Ingress("10.0.0.1", "VIP"),)
+    assert [item.type for item in found.conditions] == [ServiceCondition.CLASS]
+    bound = found.condition(ServiceCondition.CLASS)
+    assert bound is not None
+    assert bound.message == "front"
+    assert found.condition(ServiceCondition.REQUEST) is None
+    assert str(found.ports[0]) == "UDP/53"
+    assert found.reference().to_object()["namespace"] == "web"
+
+
+def test_a_service_of_another_type_is_read_too() -> None:
+    found = read_service({"metadata": {"name": "a", "namespace": "b"}, "spec": {}})
+    assert not found.is_load_balancer
+    assert found.count_annotation is None
+    assert found.traffic_policy is TrafficPolicy.CLUSTER
+
+
+def test_annotations_that_are_no_text_are_as_good_as_absent() -> None:
+    value = service_object()
+    value["metadata"]["annotations"] = {"network.deckhouse.io/load-balancer-ips": 7}
+    assert read_service(value).addresses_annotation is None
+
+
+def test_an_ingress_entry_with_more_in_it_is_known_as_such() -> None:
+    value = service_object()
+    value["status"]["loadBalancer"]["ingress"] = [{"ip": "10.0.0.1", "hostname": "h"}]
+    assert read_service(value).ingress == (Ingress("10.0.0.1", "", other=True),)
+
+
+def test_what_a_decision_does_not_read_is_no_difference() -> None:
+    before = read_service(service_object(version=1))
+    after = read_service(service_object(version=2, ingress=("10.0.0.1",)))
+    assert after.asks_the_same_as(before)
+    assert not after.asks_the_same_as(None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": "2"},
+        {"ips": "10.0.0.1"},
+        {"key": "k"},
+        {"class_annotation": "c"},
+        {"ports": (("TCP", 81),)},
+        {"uid": "other"},
+        {"deleting": True},
+        {"type": "ClusterIP"},
+        {"loadBalancerClass": "c"},
+        {"ipFamilies": ["IPv6"]},
+        {"ipFamilyPolicy": "PreferDualStack"},
+        {"externalTrafficPolicy": "Local"},
+        {"selector": {"x": "y"}},
+        {"clusterIPs": ["10.96.0.1"]},
+        {"conditions": (bound_condition("c"),)},
+    ],
+)
+def test_whatever_a_decision_reads_is_a_difference(change: dict[str, object]) -> None:
+    before = read_service(service_object())
+    after = read_service(service_object(**change))  # type: ignore[arg-type]
+    assert not after.asks_the_same_as(before)
+
+
+def test_addresses_are_written_with_their_mode() -> None:
+    assert ingress_object(("10.0.0.1",)) == [{"ip": "10.0.0.1", "ipMode": "VIP"}]

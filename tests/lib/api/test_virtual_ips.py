@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+import pytest
+
+from metallb.api.conditions import Condition
+from metallb.api.fields import Problem
+from metallb.api.meta import ObjectKey
+from metallb.api.virtual_ips import (
+    Announcer,
+    Layer2Orders,
+    Suspension,
+    TrafficPolicy,
+    VirtualIP,
+    VirtualIPSpec,
+    new_virtual_ip,
+    read_virtual_ip,
+    to_object,
+)
+
+SPEC = VirtualIPSpec(
+    address=ip_address("fd00::1"),
+    pool="front",
+    services=(ObjectKey("web", "a"), ObjectKey("web", "b")),
+    traffic_policy=TrafficPolicy.LOCAL,
+    layer2=Layer2Orders(("n1", "n2"), ("eth1",), Suspension.NO_READY_ENDPOINTS),
+)
+
+
+def test_a_spec_is_written_and_read_back() -> None:
+    made = new_virtual_ip(SPEC)
+    assert made.name == "fd00--1"
+    found = read_virtual_ip(to_object(made))
+    assert isinstance(found, VirtualIP)
+    assert found.spec == SPEC
+    plain = VirtualIPSpec(ip_address("10.0.0.1"), "p", ())
+    again = read_virtual_ip(to_object(new_virtual_ip(plain)))
+    assert isinstance(again, VirtualIP)
+    assert again.spec == plain
+
+
+def test_an_object_that_exists_is_written_with_its_version() -> None:
+    value = to_object(new_virtual_ip(SPEC))
+    value["metadata"] |= {"resourceVersion": "7", "uid": "u"}
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert to_object(found)["metadata"]["resourceVersion"] == "7"
+    assert found.reference().uid == "u"
+
+
+def test_a_class_name_that_no_label_can_hold_is_left_out_of_the_labels() -> None:
+    label = "network.deckhouse.io/load-balancer-class"
+    assert to_object(new_virtual_ip(SPEC))["metadata"]["labels"][label] == "front"
+    long = VirtualIPSpec(ip_address("10.0.0.1"), "x" * 64, ())
+    assert label not in to_object(new_virtual_ip(long))["metadata"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("name", "address"), [("10.0.0.1", "10.0.0.2"), ("10.0.0.1", "x"), ("web", "10.0.0.1")]
+)
+def test_an_object_whose_name_is_not_its_address_is_nobodys(name: str, address: str) -> None:
+    found = read_virtual_ip({"metadata": {"name": name}, "spec": {"address": address}})
+    assert isinstance(found, Problem)
+    assert found.path == ".spec.address"
+
+
+def test_a_status_is_read() -> None:
+    value: dict[str, Any] = to_object(new_virtual_ip(SPEC))
+    value["status"] = {
+        "announcers": [{"node": "n1", "since": "t", "reason": "Preferred", "interfaces": ["e"]}],
+        "conditions": [{"type": "Announced", "status": "True", "reason": "R"}],
+        "transitions": [{"from": "n2", "to": "n1"}],
+    }
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.status.announcers == (Announcer("n1", "t", "Preferred", ("e",)),)
+    assert found.status.conditions == (Condition("Announced", True, "R"),)
+    assert found.status.transitions == ({"from": "n2", "to": "n1"},)
+
+
+def test_an_unknown_suspension_is_none() -> None:
+    value = to_object(new_virtual_ip(SPEC))
+    value["spec"]["layer2"]["suspended"] = "Weather"
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec.layer2.suspended is None

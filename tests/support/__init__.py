@@ -1,0 +1,1 @@
+"""What tests share: objects, a world for the reconciler, wires for protocol cores."""
