@@ -1,0 +1,1 @@
+"""Structural schemas of custom resources: defaults, pruning, validation, CEL rules."""
