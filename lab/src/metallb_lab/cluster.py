@@ -1,82 +1,44 @@
 """A bare-metal cluster on one machine: the lab's network, an API server, and our programs on it.
 
     async with Cluster(ClusterOptions(nodes=3)) as cluster:
-        await cluster.apply(load_balancer_class("ingress", ["10.10.128.1-10.10.128.50"]))
+        await cluster.apply(objects.load_balancer_class("ingress", ["10.10.128.1-10.10.128.50"]))
         …
         await cluster.until(lambda: …, 10)
 
-What happens in the API is mirrored (`services`, `vips`, `classes`, `roll`), and `until` waits for
-a condition over the mirrors: it looks again after each change, and fails after its deadline with
-a picture of the cluster. Nodes can be cut off, powered off and brought back; controllers and
-speakers can be stopped, killed and started.
+Nodes can be cut off, powered off and brought back; controllers and speakers can be stopped, killed
+and started; what is seen of it all is in `metallb_lab.view`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import secrets
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import yaml
 
-from metallb.api.fields import Problem
-from metallb.api.meta import GROUP, ObjectKey
-from metallb.api.nodes import ZONE_LABEL
-from metallb.api.services import read_service
-from metallb.api.speakers import read_speaker
-from metallb.api.virtual_ips import read_virtual_ip
-from metallb.kube.client import PatchType, Resource
+from metallb.kube.client import PatchType
 from metallb.kube.errors import AlreadyExistsError, NotFoundError, TooManyRequestsError
-from metallb.kube.reflector import Reflector
-from metallb_lab import backends, tools
+from metallb_lab import backends, objects, tools
 from metallb_lab.controlplane import ControlPlane, EmbeddedControlPlane, RealControlPlane
 from metallb_lab.instance import Instance
-from metallb_lab.processes import Process, tail
+from metallb_lab.objects import KINDS, NAMESPACE, namespace_of
+from metallb_lab.processes import Process
 from metallb_lab.standins import EndpointSlices, NodeRules
-from metallb_lab.topology import Topology
+from metallb_lab.topology import POD_PREFIXES, Topology
+from metallb_lab.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from metallb.api.services import Service
-    from metallb.api.speakers import Speaker
-    from metallb.api.virtual_ips import VirtualIP
-    from metallb.kube.client import ApiClient, JsonObject
+    from metallb.kube.client import JsonObject, Resource
 
-NAMESPACE = "d8-metallb"
 CRDS = Path(__file__).parents[3] / "crds"
-LEASE_SECONDS_OF_NODES = 40
-
-NAMESPACES = Resource("", "v1", "namespaces", is_namespaced=False)
-NODES = Resource("", "v1", "nodes", is_namespaced=False)
-PODS = Resource("", "v1", "pods")
-SERVICES = Resource("", "v1", "services")
-EVENTS = Resource("", "v1", "events")
-LEASES = Resource("coordination.k8s.io", "v1", "leases")
-CUSTOM_RESOURCES = Resource(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", is_namespaced=False
-)
-CLASSES = Resource(GROUP, "v1alpha1", "metalloadbalancerclasses", is_namespaced=False)
-VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
-_KINDS = {
-    "Service": SERVICES,
-    "Node": NODES,
-    "Namespace": NAMESPACES,
-    "Pod": PODS,
-    "Lease": LEASES,
-    "MetalLoadBalancerClass": CLASSES,
-    "CustomResourceDefinition": CUSTOM_RESOURCES,
-}
-
-
-class DeadlineError(AssertionError):
-    """What was waited for did not come; the text shows the cluster as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +62,24 @@ class ClusterOptions:
     name: str | None = None
 
 
-@dataclass(slots=True)
-class Cluster:
+class Cluster(View):
     """A running cluster; use as an async context manager."""
 
-    options: ClusterOptions = field(default_factory=ClusterOptions)
-    say: Callable[[str], None] = lambda text: None
+    instance: Instance
+    topology: Topology
+    plane: ControlPlane
 
-    instance: Instance = field(init=False)
-    topology: Topology = field(init=False)
-    plane: ControlPlane = field(init=False)
-    client: ApiClient = field(init=False)
-    services: Reflector[Service] = field(init=False)
-    vips: Reflector[VirtualIP] = field(init=False)
-    classes: Reflector[JsonObject] = field(init=False)
-    roll: Reflector[Speaker] = field(init=False)
-    controllers: dict[str, Process] = field(init=False, default_factory=dict)
-    speakers: dict[str, Process] = field(init=False, default_factory=dict)
-    _others: list[Process] = field(init=False, default_factory=list)
-    _proxies: dict[str, Process] = field(init=False, default_factory=dict)
-    _tasks: list[asyncio.Task[Any]] = field(init=False, default_factory=list)
-    _changed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
-    _stack: contextlib.AsyncExitStack = field(init=False, default_factory=contextlib.AsyncExitStack)
+    def __init__(
+        self, options: ClusterOptions | None = None, say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        super().__init__()
+        self.options = options or ClusterOptions()
+        self.controllers: dict[str, Process] = {}
+        self.speakers: dict[str, Process] = {}
+        self._say = say
+        self._backends: Process | None = None
+        self._proxies: dict[str, Process] = {}
+        self._stack = contextlib.AsyncExitStack()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -140,21 +98,21 @@ class Cluster:
         options = self.options
         self.topology = Topology(self.instance, options.nodes, options.controllers)
         self.topology.build()
-        self.say(f"network of {options.nodes} nodes, namespaces {self.instance.name}-*")
+        self._say(f"{options.nodes} nodes, a router and clients on one bridge")
         self.plane = self._make_plane()
         await self.plane.start()
-        self.say(f"API server ({options.control_plane}) at {self.plane.url}")
+        self._say(f"API server ({options.control_plane}) at {self.plane.url}")
         self.client = self.plane.client()
         await self._set_up_objects()
-        await self._start_mirrors()
+        await self.start_mirrors()
         await self._start_backends()
         if options.data_path:
             await self._start_data_path()
-        for number in range(1, options.controllers + 1):
-            await self.start_controller(f"ctl{number}")
-        if options.speakers:
-            for host in self.topology.nodes:
-                await self.start_speaker(host.name)
+        await asyncio.gather(
+            *(self.start_controller(f"ctl{number + 1}") for number in range(options.controllers)),
+            *(self.start_speaker(host.name) for host in self.topology.nodes if options.speakers),
+        )
+        self._say(f"{len(self.controllers)} controllers and {len(self.speakers)} speakers started")
 
     def _make_plane(self) -> ControlPlane:
         if self.options.control_plane == "real":
@@ -165,11 +123,10 @@ class Cluster:
         return EmbeddedControlPlane(self.instance, self.topology)
 
     async def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        running = [*self.speakers.values(), *self.controllers.values()]
-        running += [*self._proxies.values(), *self._others]
+        await self.stop_tasks()
+        running = [*self.speakers.values(), *self.controllers.values(), *self._proxies.values()]
+        if self._backends is not None:
+            running.append(self._backends)
         await asyncio.gather(*(process.kill() for process in running))
         if hasattr(self, "client"):
             await self.client.close()
@@ -184,8 +141,8 @@ class Cluster:
         for index, host in enumerate(self.topology.nodes):
             zones = self.options.zones
             await self.add_node_object(host.name, zones[index % len(zones)] if zones else "")
-        await self._until_served(CLASSES)
-        await self._until_served(VIRTUAL_IPS)
+        await self._until_served(objects.CLASSES)
+        await self._until_served(objects.VIRTUAL_IPS)
 
     async def _until_served(self, resource: Resource) -> None:
         async with asyncio.timeout(20):
@@ -196,74 +153,33 @@ class Cluster:
                 except (NotFoundError, TooManyRequestsError):
                     await asyncio.sleep(0.02)
 
-    async def add_node_object(self, name: str, zone: str = "") -> None:
-        """Make the Node object of a host, ready."""
-        labels = {"kubernetes.io/hostname": name}
-        if zone:
-            labels[ZONE_LABEL] = zone
-        await self.apply(
-            {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
-        )
-        await self.set_node_ready(name, is_ready=True)
-
-    async def set_node_ready(self, name: str, *, is_ready: bool) -> None:
-        """Write what a kubelet says of its node."""
-        host = self.topology.hosts[name]
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        condition = {
-            "type": "Ready",
-            "status": "True" if is_ready else "False",
-            "reason": "KubeletReady" if is_ready else "KubeletNotReady",
-            "message": "",
-            "lastHeartbeatTime": now,
-            "lastTransitionTime": now,
-        }
-        addresses = [
-            {"type": "InternalIP", "address": host.ipv4},
-            {"type": "InternalIP", "address": host.ipv6},
-            {"type": "Hostname", "address": name},
-        ]
-        status = {"conditions": [condition], "addresses": addresses}
-        await self.client.patch(NODES, name, {"status": status}, subresource="status")
-
-    async def _start_mirrors(self) -> None:
-        self.services = self._mirror(SERVICES, read_service)
-        self.vips = self._mirror(VIRTUAL_IPS, _read_vip)
-        self.classes = self._mirror(CLASSES, lambda value: value)
-        self.roll = self._mirror(LEASES, read_speaker, namespace=NAMESPACE,
-                                 labelSelector="app.kubernetes.io/component=speaker")  # fmt: skip
-        for mirror in (self.services, self.vips, self.classes, self.roll):
-            await mirror.synced.wait()
-
-    def _mirror(self, resource: Resource, read: Any, **rest: Any) -> Reflector[Any]:
-        def on_change(*_: object) -> None:
-            self._changed.set()
-
-        mirror: Reflector[Any] = Reflector(
-            self.client, resource, read, on_change, chance=random.random, **rest
-        )
-        self._tasks.append(asyncio.create_task(mirror.run()))
-        return mirror
-
     async def _start_backends(self) -> None:
-        path = self.instance.directory / "backends.sock"
+        path = self._backends_socket
         process = self._process("backends", ["-m", "metallb_lab.backends", "--socket", str(path)])
         await process.start()
-        self._others.append(process)
-        async with asyncio.timeout(10):
+        self._backends = process
+        async with asyncio.timeout(30):
             while not path.exists():
                 await asyncio.sleep(0.01)
 
+    @property
+    def _backends_socket(self) -> Path:
+        return self.instance.directory / "backends.sock"
+
     async def _start_data_path(self) -> None:
         if isinstance(self.plane, RealControlPlane):
-            for host in self.topology.nodes:
-                await self.start_proxy(host.name)
+            await asyncio.gather(*(self.start_proxy(host.name) for host in self.topology.nodes))
             return
-        self._tasks.append(asyncio.create_task(EndpointSlices(self.client).run()))
-        self._tasks.append(asyncio.create_task(NodeRules(self.client, self.topology).run()))
+        self.start_task("EndpointSlices", EndpointSlices(self.client).run())
+        self.start_task("rules of the nodes", NodeRules(self.client, self.topology).run())
 
     def _process(self, name: str, arguments: list[str], namespace: str | None = None) -> Process:
         return Process(self.instance, name, [sys.executable, *arguments], namespace=namespace)
+
+    def logs(self) -> Iterator[Path]:
+        """Logs of our programs."""
+        for process in (*self.controllers.values(), *self.speakers.values()):
+            yield process.log
 
     # -- programs ----------------------------------------------------------------------------------
 
@@ -278,7 +194,7 @@ class Cluster:
                 f"--kubeconfig={self.plane.inside_kubeconfig}",
                 f"--hostname-override={node}",
                 "--proxy-mode=nftables",
-                "--cluster-cidr=10.244.0.0/16,fd44::/16",
+                f"--cluster-cidr={','.join(POD_PREFIXES)}",
                 "--conntrack-max-per-core=0",
                 "--oom-score-adj=0",
                 "--healthz-bind-address=127.0.0.1:10256",
@@ -308,17 +224,13 @@ class Cluster:
 
     async def start_speaker(self, node: str) -> Process:
         """Start the speaker of a node."""
-        keys = self.instance.directory / "heartbeat-keys"
-        if not keys.exists():
-            keys.touch(mode=0o600)
-            keys.write_text(secrets.token_hex(32) + "\n")
         process = self._process(
             f"speaker-{node}",
             [
                 *("-m", "metallb_speaker"),
                 *("--kubeconfig", str(self.plane.inside_kubeconfig)),
                 *("--namespace", NAMESPACE, "--node-name", node),
-                *("--key-file", str(keys)),
+                *("--key-file", str(self._heartbeat_keys())),
                 *("--control-socket", str(self.instance.directory / f"{node}.sock")),
                 *("--log-level", self.options.log_level),
                 *self.options.speaker_arguments,
@@ -328,6 +240,13 @@ class Cluster:
         await process.start()
         self.speakers[node] = process
         return process
+
+    def _heartbeat_keys(self) -> Path:
+        keys = self.instance.directory / "heartbeat-keys"
+        if not keys.exists():
+            keys.touch(mode=0o600)
+            keys.write_text(secrets.token_hex(32) + "\n")
+        return keys
 
     async def cut_off(self, node: str) -> None:
         """Pull a node's cable: everything on it lives on, and nobody hears of it."""
@@ -356,202 +275,62 @@ class Cluster:
     # -- objects -----------------------------------------------------------------------------------
 
     async def apply(self, value: JsonObject) -> JsonObject:
-        """Create an object, or replace what it says."""
-        resource = _KINDS[value["kind"]]
-        meta = value["metadata"]
-        namespace = meta.get("namespace", "default") if resource.is_namespaced else ""
+        """Create an object, or merge what it says into the one that is there."""
+        resource, meta = KINDS[value["kind"]], value["metadata"]
+        where = namespace_of(resource, meta.get("namespace", ""))
         try:
-            return await self.client.create(resource, value, namespace)
+            return await self.client.create(resource, value, where)
         except AlreadyExistsError:
-            return await self.client.patch(resource, meta["name"], value, namespace=namespace)
+            return await self.client.patch(resource, meta["name"], value, namespace=where)
 
     async def patch(
         self, kind: str, name: str, body: JsonObject, namespace: str = "", subresource: str = ""
     ) -> JsonObject:
         """Merge a patch into an object."""
-        resource = _KINDS[kind]
-        where = namespace or ("default" if resource.is_namespaced else "")
+        resource = KINDS[kind]
         return await self.client.patch(
-            resource, name, body, namespace=where, subresource=subresource, kind=PatchType.MERGE
-        )
+            resource, name, body, namespace=namespace_of(resource, namespace),
+            subresource=subresource, kind=PatchType.MERGE,
+        )  # fmt: skip
+
+    async def get(self, kind: str, name: str, namespace: str = "") -> JsonObject:
+        """Read an object as it is now; raises NotFoundError."""
+        resource = KINDS[kind]
+        return await self.client.get(resource, name, namespace_of(resource, namespace))
+
+    async def label(self, node: str, **labels: str | None) -> None:
+        """Put labels on a node, or take them away (None)."""
+        await self.patch("Node", node, {"metadata": {"labels": labels}})
 
     async def delete(self, kind: str, name: str, namespace: str = "") -> None:
         """Delete an object."""
-        resource = _KINDS[kind]
-        where = namespace or ("default" if resource.is_namespaced else "")
-        await self.client.delete(resource, name, where)
+        resource = KINDS[kind]
+        await self.client.delete(resource, name, namespace_of(resource, namespace))
 
-    async def add_pod(self, name: str, node: str, labels: dict[str, str]) -> None:
+    async def add_node_object(self, name: str, zone: str = "") -> None:
+        """Make the Node object of a host, ready."""
+        await self.apply(objects.node(name, zone))
+        await self.set_node_ready(name, is_ready=True)
+
+    async def set_node_ready(self, name: str, *, is_ready: bool) -> None:
+        """Write what a kubelet says of its node."""
+        host = self.topology.hosts[name]
+        body = objects.node_status(name, (host.ipv4, host.ipv6), _now(), is_ready=is_ready)
+        await self.patch("Node", name, body, subresource="status")
+
+    async def add_pod(self, name: str, node: str, labels: Mapping[str, str]) -> None:
         """Make a pod that serves: its network, its server, its object."""
         pod = await asyncio.to_thread(self.topology.add_pod, name, node)
-        await backends.ask(self.instance.directory / "backends.sock", name, node, pod.namespace)
-        await self.apply(
-            {
-                "apiVersion": "v1",
-                "kind": "Pod",
-                "metadata": {"name": name, "namespace": "default", "labels": labels},
-                "spec": {
-                    "nodeName": node,
-                    "containers": [{"name": "web", "image": "lab/web"}],
-                    "terminationGracePeriodSeconds": 0,
-                },
-            }
-        )
+        await backends.ask(self._backends_socket, name, node, pod.namespace)
+        await self.apply(objects.pod(name, node, labels))
         await self.set_pod_ready(name, is_ready=True)
 
     async def set_pod_ready(self, name: str, *, is_ready: bool) -> None:
         """Write what a kubelet says of a pod."""
         pod = self.topology.pods[name]
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = {
-            "phase": "Running",
-            "podIP": pod.ipv4,
-            "podIPs": [{"ip": pod.ipv4}, {"ip": pod.ipv6}],
-            "conditions": [
-                {
-                    "type": kind,
-                    "status": "True" if is_ready else "False",
-                    "lastTransitionTime": now,
-                }
-                for kind in ("Ready", "ContainersReady")
-            ],
-        }
-        await self.client.patch(
-            PODS, name, {"status": status}, namespace="default", subresource="status"
-        )
-
-    async def events(self, about: str) -> list[JsonObject]:
-        """Give the Events about objects of a name."""
-        found: list[JsonObject] = []
-        async for page in self.client.list_pages(EVENTS):
-            found += [item for item in page.items if item["involvedObject"]["name"] == about]
-        return found
-
-    # -- looking -----------------------------------------------------------------------------------
-
-    async def until(self, condition: Callable[[], object], seconds: float, what: str = "") -> None:
-        """Wait until a condition over the mirrors holds; raises DeadlineError."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():
-                    self._changed.clear()
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), 0.5)
-        except TimeoutError:
-            told = f"not within {seconds} s: {what or condition}\n{self.picture()}"
-            raise DeadlineError(told) from None
-
-    def service(self, name: str, namespace: str = "default") -> Service | None:
-        """Find a Service as last seen."""
-        return self.services.get((namespace, name))
-
-    def addresses(self, name: str, namespace: str = "default") -> tuple[str, ...]:
-        """Give the addresses in a Service's status."""
-        found = self.service(name, namespace)
-        return () if found is None else tuple(item.ip for item in found.ingress)
-
-    def vips_of(self, name: str, namespace: str = "default") -> list[VirtualIP]:
-        """Give the VirtualIPs that list a Service."""
-        key = ObjectKey(namespace, name)
-        return [vip for vip in self.vips if key in vip.spec.services]
-
-    def announcer(self, address: str) -> str:
-        """Name the node that announces an address, by its VirtualIP; empty: none."""
-        vip = self.vips.get(("", address.replace(":", "-")))
-        return vip.status.announcers[0].node if vip is not None and vip.status.announcers else ""
-
-    def all_announced(self) -> bool:
-        """Tell whether every VIP is announced by its first choice."""
-        return all(
-            vip.spec.layer2.nodes[:1] == tuple(item.node for item in vip.status.announcers)
-            for vip in self.vips
-        )
-
-    def picture(self) -> str:
-        """Draw the cluster: Services, VIPs, the roll, the ends of the logs."""
-        lines = ["Services:"]
-        for service in self.services:
-            shown = ",".join(item.ip for item in service.ingress)
-            words = "; ".join(f"{item.reason}: {item.message}" for item in service.conditions)
-            lines.append(f"  {service.meta.key} [{shown}] {words}")
-        lines.append("VIPs:")
-        for vip in self.vips:
-            who = ",".join(item.node for item in vip.status.announcers)
-            lines.append(f"  {vip.spec.address} {vip.spec.layer2} announced by [{who}]")
-        lines.append("Roll:")
-        lines += [f"  {item.node} {item.holder!r}" for item in self.roll]
-        for process in self._programs():
-            lines.append(tail(process.log, 8))
-        return "\n".join(lines)
-
-    def _programs(self) -> Iterator[Process]:
-        yield from self.controllers.values()
-        yield from self.speakers.values()
+        body = objects.pod_status((pod.ipv4, pod.ipv6), _now(), is_ready=is_ready)
+        await self.patch("Pod", name, body, subresource="status")
 
 
-def _read_vip(value: JsonObject) -> VirtualIP | None:
-    found = read_virtual_ip(value)
-    return None if isinstance(found, Problem) else found
-
-
-def load_balancer_class(
-    name: str,
-    ranges: Sequence[str],
-    *,
-    is_default: bool = False,
-    rebalancing: JsonObject | None = None,
-    node_selector: dict[str, str] | None = None,
-    interfaces: Sequence[str] = (),
-) -> JsonObject:
-    """Make a MetalLoadBalancerClass."""
-    l2: JsonObject = {"interfaces": list(interfaces)}
-    if rebalancing:
-        l2["rebalancing"] = rebalancing
-    return {
-        "apiVersion": f"{GROUP}/v1alpha1",
-        "kind": "MetalLoadBalancerClass",
-        "metadata": {"name": name},
-        "spec": {
-            "isDefault": is_default,
-            "type": "L2",
-            "addressPool": list(ranges),
-            "nodeSelector": node_selector or {},
-            "l2": l2,
-        },
-    }
-
-
-def service(
-    name: str,
-    *,
-    count: int | str | None = None,
-    annotations: dict[str, str] | None = None,
-    namespace: str = "default",
-    app: str = "web",
-    ports: Sequence[tuple[str, int]] = (("TCP", 80), ("UDP", 80)),
-    **spec: Any,
-) -> JsonObject:
-    """Make a Service of type LoadBalancer for the pods of an app; `spec` is merged in."""
-    notes = dict(annotations or {})
-    if count is not None:
-        notes[f"{GROUP}/l2-load-balancer-external-ips-count"] = str(count)
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": name, "namespace": namespace, "annotations": notes},
-        "spec": {
-            "type": "LoadBalancer",
-            "selector": {"app": app},
-            "allocateLoadBalancerNodePorts": False,
-            "ports": [
-                {
-                    "name": f"{protocol.lower()}-{port}",
-                    "protocol": protocol,
-                    "port": port,
-                    "targetPort": backends.PORT,
-                }
-                for protocol, port in ports
-            ],
-            **spec,
-        },
-    }
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,164 @@
+"""Objects that a lab writes: which kinds there are, and the bodies of those that it makes.
+
+Pure: bodies come out, `metallb_lab.cluster` sends them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.meta import GROUP
+from metallb.api.nodes import ZONE_LABEL
+from metallb.kube.client import Resource
+from metallb_lab import backends
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from metallb.kube.client import JsonObject
+
+NAMESPACE = "d8-metallb"
+
+NAMESPACES = Resource("", "v1", "namespaces", is_namespaced=False)
+NODES = Resource("", "v1", "nodes", is_namespaced=False)
+PODS = Resource("", "v1", "pods")
+SERVICES = Resource("", "v1", "services")
+EVENTS = Resource("", "v1", "events")
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
+CUSTOM_RESOURCES = Resource(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", is_namespaced=False
+)
+CLASSES = Resource(GROUP, "v1alpha1", "metalloadbalancerclasses", is_namespaced=False)
+VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
+
+KINDS: Mapping[str, Resource] = {
+    "Service": SERVICES,
+    "Node": NODES,
+    "Namespace": NAMESPACES,
+    "Pod": PODS,
+    "Lease": LEASES,
+    "MetalLoadBalancerClass": CLASSES,
+    "VirtualIP": VIRTUAL_IPS,
+    "CustomResourceDefinition": CUSTOM_RESOURCES,
+}
+
+
+def namespace_of(resource: Resource, given: str = "") -> str:
+    """Namespace of a request: `default` for namespaced kinds that name none."""
+    return given or ("default" if resource.is_namespaced else "")
+
+
+def node(name: str, zone: str = "") -> JsonObject:
+    """Make a Node."""
+    labels = {"kubernetes.io/hostname": name}
+    if zone:
+        labels[ZONE_LABEL] = zone
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+
+
+def node_status(name: str, addresses: Sequence[str], now: str, *, is_ready: bool) -> JsonObject:
+    """Make what a kubelet says of its node."""
+    condition = {
+        "type": "Ready",
+        "status": "True" if is_ready else "False",
+        "reason": "KubeletReady" if is_ready else "KubeletNotReady",
+        "message": "",
+        "lastHeartbeatTime": now,
+        "lastTransitionTime": now,
+    }
+    listed = [{"type": "InternalIP", "address": item} for item in addresses]
+    listed.append({"type": "Hostname", "address": name})
+    return {"status": {"conditions": [condition], "addresses": listed}}
+
+
+def pod(name: str, on_node: str, labels: Mapping[str, str]) -> JsonObject:
+    """Make a Pod that serves."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "labels": dict(labels)},
+        "spec": {
+            "nodeName": on_node,
+            "containers": [{"name": "web", "image": "lab/web"}],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }
+
+
+def pod_status(addresses: Sequence[str], now: str, *, is_ready: bool) -> JsonObject:
+    """Make what a kubelet says of a pod."""
+    status = "True" if is_ready else "False"
+    return {
+        "status": {
+            "phase": "Running",
+            "podIP": addresses[0],
+            "podIPs": [{"ip": item} for item in addresses],
+            "conditions": [
+                {"type": kind, "status": status, "lastTransitionTime": now}
+                for kind in ("Ready", "ContainersReady")
+            ],
+        }
+    }
+
+
+def load_balancer_class(
+    name: str,
+    ranges: Sequence[str],
+    *,
+    is_default: bool = False,
+    rebalancing: JsonObject | None = None,
+    node_selector: Mapping[str, str] | None = None,
+    interfaces: Sequence[str] = (),
+) -> JsonObject:
+    """Make a MetalLoadBalancerClass."""
+    l2: JsonObject = {"interfaces": list(interfaces)}
+    if rebalancing:
+        l2["rebalancing"] = rebalancing
+    return {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "MetalLoadBalancerClass",
+        "metadata": {"name": name},
+        "spec": {
+            "isDefault": is_default,
+            "type": "L2",
+            "addressPool": list(ranges),
+            "nodeSelector": dict(node_selector or {}),
+            "l2": l2,
+        },
+    }
+
+
+def service(
+    name: str,
+    *,
+    count: int | str | None = None,
+    annotations: Mapping[str, str] | None = None,
+    namespace: str = "default",
+    app: str = "web",
+    ports: Sequence[tuple[str, int]] = (("TCP", 80), ("UDP", 80)),
+    **spec: Any,
+) -> JsonObject:
+    """Make a Service of type LoadBalancer for the pods of an app; `spec` is merged in."""
+    notes = dict(annotations or {})
+    if count is not None:
+        notes[f"{GROUP}/l2-load-balancer-external-ips-count"] = str(count)
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": namespace, "annotations": notes},
+        "spec": {
+            "type": "LoadBalancer",
+            "selector": {"app": app},
+            "allocateLoadBalancerNodePorts": False,
+            "ports": [
+                {
+                    "name": f"{protocol.lower()}-{port}",
+                    "protocol": protocol,
+                    "port": port,
+                    "targetPort": backends.PORT,
+                }
+                for protocol, port in ports
+            ],
+            **spec,
+        },
+    }
