@@ -35,6 +35,7 @@ FRAMES_PER_WAKE = 64
 GROUP_LIMIT = 512
 """Groups joined one by one; the kernel looks through them in a row for each frame."""
 
+_IPV6 = EtherType.IPV6.to_bytes(2, "big")
 _GONE = frozenset((errno.ENETDOWN, errno.ENXIO, errno.ENODEV))
 
 log = logging.getLogger(__name__)
@@ -99,8 +100,9 @@ class PacketPort:
 
     def send(self, frame: bytes) -> None:
         """Send a frame; one that the kernel will not take is counted and lost, as on any wire."""
+        raw = self._ipv6 if frame[12:14] == _IPV6 else self._arp
         try:
-            self._arp.send(frame)
+            raw.send(frame)
         except OSError:
             self.lost_frames += 1
 
