@@ -1,0 +1,53 @@
+# What can be done here. `make` alone lists the targets: the words after `##`.
+
+PYTHON ?= python3
+SETUP := $(PYTHON) scripts/setup.py
+RUN := .venv/bin/python
+
+ARGS ?=
+ONLY ?=
+JSON ?=
+STAGES ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench tools setup clean
+
+help: ## list the targets
+	@echo "A load balancer for bare-metal Kubernetes. Targets:"
+	@echo
+	@awk -F '## ' '/^[a-z]+:.*## / { split($$1, t, ":"); printf "  make %-7s %s\n", t[1], $$2; next } \
+		/^#> / { printf "               %s\n", substr($$0, 4) }' Makefile
+	@echo
+	@echo "What a target needs and is missing is installed first (Debian, Ubuntu; root for the lab)."
+
+demo: ## build a cluster on this machine, give Services addresses, kill a node, show the outage
+#> ARGS="--control-plane=real --nodes 5 --keep --json FILE"; needs root
+	@$(SETUP) lab
+	@$(RUN) -m metallb_lab demo $(ARGS)
+
+test: ## run everything that checks this project, from lint to packets; needs root
+#> STAGES=check,unit,pure,tools,contract,netns picks some
+	@$(SETUP) lab
+	@$(RUN) scripts/run_tests.py $(if $(STAGES),--stages $(STAGES)) $(ARGS)
+
+check: ## lint, format, types, direction of imports, spelling, lock, links of the documents
+	@$(SETUP) python
+	@$(RUN) scripts/run_checks.py $(ARGS)
+
+bench: ## measure us and a peer or limit side by side, and say whether the goals are met; needs root
+#> ONLY=F7,F8 picks some, JSON=FILE writes the figures
+	@$(SETUP) bench
+	@$(RUN) -m metallb_lab.tools build
+	@$(RUN) -m metallb_lab bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+tools: ## build the real Kubernetes programs into the cache, if they are not there
+	@$(SETUP) tools
+	@$(RUN) -m metallb_lab.tools build $(ARGS)
+
+setup: ## install what is missing for the other targets, and do nothing else
+	@$(SETUP) lab
+
+clean: ## remove what was generated in this tree; built Kubernetes programs stay in the cache
+	@rm -rf .venv .uv out dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .coverage .coverage.*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
