@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import secrets
+import select
 import shutil
 import signal
 from pathlib import Path
@@ -21,11 +22,12 @@ from typing import TYPE_CHECKING
 from metallb_lab import netns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HOME = Path("/run/metallb-lab")
 _OWNER = "owner.json"
 _PROCESSES = "processes"
+END_SECONDS = 15.0
 
 
 def began_at(pid: int) -> int | None:
@@ -78,18 +80,47 @@ def clear_leftovers() -> list[str]:
     """Clear the labs whose owner is gone; gives their names."""
     cleared: list[str] = []
     for directory in sorted(item for item in HOME.iterdir() if item.is_dir()):
-        if not _is_owned(directory):
+        if _owner(directory) is None:
             clear(directory)
             cleared.append(directory.name)
     return cleared
 
 
-def _is_owned(directory: Path) -> bool:
+def end(names: Sequence[str] = ()) -> list[str]:
+    """End labs whose owners live, all if none is named, and clear what is left; gives their names.
+
+    An owner is asked first (SIGTERM), so that it ends its processes itself.
+    """
+    HOME.mkdir(parents=True, exist_ok=True)
+    known = sorted(item for item in HOME.iterdir() if item.is_dir())
+    wanted = [item for item in known if not names or item.name in names]
+    for directory in wanted:
+        if pid := _owner(directory):
+            _ask_to_end(pid)
+        with _locked():
+            clear(directory)
+    return [item.name for item in wanted]
+
+
+def _ask_to_end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        descriptor = os.pidfd_open(pid)
+        try:
+            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
+            if not select.select([descriptor], [], [], END_SECONDS)[0]:
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+                select.select([descriptor], [], [], END_SECONDS)
+        finally:
+            os.close(descriptor)
+
+
+def _owner(directory: Path) -> int | None:
+    """Pid of a lab's owner; None when it is gone."""
     try:
         owner = json.loads((directory / _OWNER).read_text())
-        return bool(began_at(int(owner["pid"])) == owner["began"])
+        return int(owner["pid"]) if began_at(int(owner["pid"])) == owner["began"] else None
     except (OSError, ValueError, KeyError):
-        return False
+        return None
 
 
 def clear(directory: Path) -> None:

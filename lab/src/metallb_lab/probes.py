@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 SOURCE_PORTS = 16
 LAST_REPLIES_SECONDS = 0.3
+"""How long replies to the last questions are waited for."""
+
+HTTP_SECONDS = 20.0
+HTTP_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +83,9 @@ class _Target:
             return
 
     def result(self, now: float) -> dict[str, float]:
-        """Give what was seen; a gap that lasts till the end counts."""
+        """Give what was seen till `now`, when asking ended; a gap that lasts till then counts."""
         gap, began_at = self.longest
-        if self.last_at is not None and now - self.last_at > max(gap, LAST_REPLIES_SECONDS):
+        if self.last_at is not None and now - self.last_at > gap:
             gap, began_at = now - self.last_at, self.last_at
         return {
             "sent": self.sent,
@@ -104,6 +108,12 @@ def probe(targets: list[tuple[str, int]], interval: float) -> dict[str, dict[str
     poll = select.poll()
     for descriptor in by_descriptor:
         poll.register(descriptor, select.POLLIN)
+
+    def take_until(at: float) -> None:
+        for descriptor, _ in poll.poll(max(0.0, (at - time.monotonic()) * 1000)):
+            target, item = by_descriptor[descriptor]
+            target.take(item, time.monotonic())
+
     next_at = time.monotonic()
     print("ready", flush=True)
     while not stopped:
@@ -112,11 +122,12 @@ def probe(targets: list[tuple[str, int]], interval: float) -> dict[str, dict[str
             for target in asked:
                 target.ask()
             next_at = max(next_at + interval, now)
-        for descriptor, _ in poll.poll(max(0.0, (next_at - time.monotonic()) * 1000)):
-            target, item = by_descriptor[descriptor]
-            target.take(item, time.monotonic())
-    now = time.monotonic()
-    return {target.address[0]: target.result(now) for target in asked}
+        take_until(next_at)
+    stopped_at = time.monotonic()
+    end_at = stopped_at + LAST_REPLIES_SECONDS
+    while time.monotonic() < end_at and any(target.sent > target.received for target in asked):
+        take_until(end_at)
+    return {target.address[0]: target.result(stopped_at) for target in asked}
 
 
 class Prober:
@@ -178,6 +189,21 @@ def http_get(namespace: str, address: str, port: int, timeout: float = 2.0) -> H
             data += chunk
     found = json.loads(data.partition(b"\r\n\r\n")[2])
     return HttpAnswer(found["pod"], found["node"], found["client"])
+
+
+def wait_for_http(namespace: str, address: str, port: int) -> HttpAnswer:
+    """Ask a VIP over HTTP until it answers; raises TimeoutError with the last error.
+
+    The rules in the nodes come a moment after the address, as with any proxy.
+    """
+    deadline = time.monotonic() + HTTP_SECONDS
+    while True:
+        try:
+            return http_get(namespace, address, port)
+        except (OSError, ValueError) as error:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"no HTTP answer from {address}:{port}: {error}") from error
+            time.sleep(HTTP_AGAIN_SECONDS)
 
 
 def neighbour(namespace: str, address: str) -> str:
