@@ -1,0 +1,72 @@
+"""The CRDs of this project, from ``crds/``, on both servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from contract.crds import established
+
+if TYPE_CHECKING:
+    from contract.api import Api, Document
+
+CRDS = Path(__file__).parents[2] / "crds"
+VERSION = "network.deckhouse.io/v1alpha1"
+
+
+async def served(api: Api, plural: str) -> str:
+    return await established(api, yaml.safe_load((CRDS / f"{plural}.yaml").read_text()))
+
+
+def thing(kind: str, name: str, spec: Document) -> Document:
+    return {"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+async def test_classes(api: Api) -> None:
+    path = await served(api, "metalloadbalancerclasses")
+    l2 = {"rebalancing": {}, "interfaces": ["eth0"]}
+    body = thing("MetalLoadBalancerClass", "a", {"type": "L2", "l2": l2, "addressPool": ["::1"]})
+    made = (await api.post(path, body)).ok(201)
+    rebalancing = {"policy": "Automatic", "delaySeconds": 10, "movesPerMinute": 60}
+    assert made["spec"]["l2"] == {"rebalancing": rebalancing, "interfaces": ["eth0"]}
+    for spec, field in (
+        ({"type": "BGP"}, "spec.type"),
+        ({"l2": {"interfaces": ["a/b"]}}, "spec.l2.interfaces[0]"),
+        ({"l2": {"rebalancing": {"policy": "Often"}}}, "spec.l2.rebalancing.policy"),
+        ({"addressPool": ["1"]}, "spec.addressPool[0]"),
+    ):
+        answer = await api.post(path, thing("MetalLoadBalancerClass", "bad", spec))
+        assert field in {name for _, name in answer.causes()}
+    ready = {"type": "Ready", "status": "True", "reason": "Fine"}
+    status = {"addresses": {"total": 5, "used": 2, "free": 3}, "conditions": [ready]}
+    (await api.patch(f"{path}/a/status", {"status": status})).ok()
+    twice = await api.patch(f"{path}/a/status", {"status": {"conditions": [ready, ready]}})
+    assert twice.causes() == {("FieldValueDuplicate", "status.conditions[1]")}
+    _, out, _ = await api.kubectl("get", "mlbc", namespace=False)
+    head, line = out.splitlines()
+    assert head.split() == ["NAME", "DEFAULT", "TOTAL", "USED", "FREE", "NODES", "READY", "AGE"]
+    assert line.split()[:5] == ["a", "5", "2", "3", "True"]
+
+
+async def test_virtual_ips(api: Api) -> None:
+    path = await served(api, "virtualips")
+    spec = {
+        "address": "10.0.0.1",
+        "pool": "a",
+        "services": [{"namespace": "n", "name": "s"}],
+        "layer2": {"nodes": ["one", "two"]},
+    }
+    (await api.post(path, thing("VirtualIP", "10.0.0.1", spec))).ok(201)
+    answer = await api.post(path, thing("VirtualIP", "bad", {"address": "10.0.0.2"}))
+    assert {name for _, name in answer.causes()} >= {"spec.pool", "spec.services"}
+    answer = await api.patch(f"{path}/10.0.0.1", {"spec": {"address": "10.0.0.2"}})
+    assert answer.causes() == {("FieldValueInvalid", "spec.address")}
+    assert "the address of a VirtualIP cannot be changed" in answer.body["message"]
+    status = {"announcers": [{"node": "one", "since": "2026-01-01T00:00:00Z"}]}
+    (await api.patch(f"{path}/10.0.0.1/status", {"status": status})).ok()
+    _, out, _ = await api.kubectl("get", "vip", namespace=False)
+    head, line = out.splitlines()
+    assert head.split()[:5] == ["NAME", "ADDRESS", "POOL", "SERVICE", "NAMESPACE"]
+    assert line.split()[:7] == ["10.0.0.1", "10.0.0.1", "a", "s", "n", "one", "one"]
