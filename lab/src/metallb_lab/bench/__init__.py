@@ -1,0 +1,25 @@
+"""The benchmarks: ours beside a peer or a limit, measured in the same run.
+
+runner      the command line, one benchmark after the other
+figures     a figure, its goal, its ratio          report     how it is shown
+machine     load of the machine, CPU and memory of a process
+F1          failover, keepalived
+F7          throughput, dataset, rig, bare
+F8          latency, asker, barechain
+F10, F11    placement, balance
+bodies      what the bare clients write            conversation   how they are spoken to
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run benchmarks; gives the exit code."""
+    from metallb_lab.bench.runner import main as run  # measuring processes do not need it
+
+    return run(argv)

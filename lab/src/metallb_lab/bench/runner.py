@@ -1,0 +1,126 @@
+"""Runs benchmarks and reports them; the command line of `make bench`.
+
+    python -m metallb_lab bench [--only F7,F8] [--json FILE] [--strict] [--small]
+
+Each benchmark runs in an event loop of its own, and one that cannot run does not keep the others
+from it. Exit code: 0 when all could run, whatever their figures (with `--strict`: when all goals
+are met too), 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metallb_lab.bench import balance, failover, latency, machine, placement, report, throughput
+from metallb_lab.bench.benchmark import Benchmark, BenchmarkError, Context
+from metallb_lab.netns import CommandError
+from metallb_lab.processes import ProcessError
+from metallb_lab.realserver import RealServerError
+from metallb_lab.tools import ToolError
+from metallb_lab.view import DeadlineError, LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from metallb_lab.bench.figures import Figure
+
+BENCHMARKS = (
+    placement.BENCHMARK,
+    balance.BENCHMARK,
+    failover.BENCHMARK,
+    latency.BENCHMARK,
+    throughput.BENCHMARK,
+)
+"""In the order in which they run: short ones first."""
+EXPECTED = (
+    BenchmarkError, CommandError, DeadlineError, LabError, ProcessError, RealServerError, ToolError,
+)  # fmt: skip
+"""What a benchmark raises when it cannot run; anything else is shown with its traceback."""
+
+
+def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; exits with a message when it is wrong."""
+    parser = argparse.ArgumentParser(prog="metallb_lab bench", description=__doc__.split("\n")[0])
+    known = [item.id for item in BENCHMARKS]
+    parser.add_argument(
+        "--only", metavar="F7,F8", default="", help=f"some of {', '.join(sorted(known))}"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--strict", action="store_true", help="exit code 1 when a goal is not met")
+    parser.add_argument(
+        "--small",
+        action="store_true",
+        help="a tiny part of the work, to see that it works; such figures mean nothing",
+    )
+    given = parser.parse_args(argv)
+    given.only = [word.strip().upper() for word in given.only.split(",") if word.strip()]
+    if unknown := sorted(set(given.only) - set(known)):
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    return given
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run benchmarks; gives the exit code."""
+    given = read_arguments(argv)
+    chosen = [item for item in BENCHMARKS if not given.only or item.id in given.only]
+    print(f"Benchmarks on {machine.describe()}")
+    figures: list[Figure] = []
+    failed: list[str] = []
+    for item in chosen:
+        found = run_one(item, is_small=given.small)
+        if found is None:
+            failed.append(item.id)
+        figures += found or []
+    if figures:
+        print(f"\n{report.table(figures)}", flush=True)
+    if given.json is not None:
+        given.json.write_text(json.dumps([item.to_object() for item in figures], indent=2) + "\n")
+    if failed:
+        print(f"\ncould not run: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed) or (given.strict and not all(item.is_met for item in figures)))
+
+
+def run_one(benchmark: Benchmark, *, is_small: bool) -> list[Figure] | None:
+    """Run one benchmark and show its figures; None when it could not run."""
+    print(f"\n{benchmark.id} {benchmark.title}", flush=True)
+    context = Context(say=sayer(benchmark.id, time.monotonic), is_small=is_small)
+    try:
+        if benchmark.needs_root and os.geteuid() != 0:
+            raise BenchmarkError("needs root: it makes network namespaces")
+        figures = asyncio.run(watched(benchmark, context))
+    except EXPECTED as error:
+        print(f"{benchmark.id} could not run: {error}", file=sys.stderr, flush=True)
+        return None
+    except Exception:
+        print(f"{benchmark.id} could not run:", file=sys.stderr)
+        traceback.print_exc()
+        return None
+    for item in figures:
+        print(report.block(item), flush=True)
+    return figures
+
+
+async def watched(benchmark: Benchmark, context: Context) -> list[Figure]:
+    """Measure, and tell how busy the machine was before and after."""
+    context.say(f"before: {machine.load_text(await machine.others_share())}")
+    figures = await benchmark.measure(context)
+    context.say(f"after: {machine.load_text(await machine.others_share())}")
+    return figures
+
+
+def sayer(name: str, clock: Callable[[], float]) -> Callable[[str], None]:
+    """Make what prints progress, with the time since now."""
+    began_at = clock()
+
+    def say(text: str) -> None:
+        print(f"[{name} {clock() - began_at:6.1f} s] {text}", flush=True)
+
+    return say
