@@ -148,4 +148,5 @@ def _tell_how_to_look(cluster: Cluster, screen: Screen) -> None:
     screen.hint(f"ip netns exec {name}-{node} tcpdump -ni eth0 arp or icmp6")
     screen.hint(f"tail -f {home}/logs/*.log")
     screen.hint(f"ip -n {name}-sw link set p-{node} down     # pull the cable of {node}")
-    screen.hint("metallb-lab down                        # end it (make clean does, too)")
+    python = shlex.quote(sys.executable)
+    screen.hint(f"{python} -m metallb_lab down {name}     # end it")
