@@ -40,6 +40,11 @@ class VipMeasured:
     """What the new owner itself wrote into the VirtualIP, where it took over from a dead node."""
 
     @property
+    def received(self) -> int:
+        """Replies."""
+        return self.sent - self.lost
+
+    @property
     def has_moved(self) -> bool:
         """Whether another node announces it now."""
         return self.before != self.after
