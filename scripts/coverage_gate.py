@@ -38,7 +38,7 @@ def measure(package: str, tests: str) -> tuple[bool, str]:
     coverage = [sys.executable, "-m", "coverage"]
     pytest = ["pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={junit_of(package)}", tests]
     steps = [
-        [*coverage, "run", "--branch", f"--source-pkgs={package}", "-m", *pytest],
+        [*coverage, "run", "--branch", f"--source={package}", "-m", *pytest],
         [*coverage, "report", "--fail-under=100"],
     ]
     words = ""
