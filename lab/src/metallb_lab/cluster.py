@@ -265,11 +265,12 @@ class Cluster(View):
         await asyncio.gather(*dying)
 
     async def power_on(self, node: str) -> None:
-        """Bring a node back."""
+        """Bring a node back: the cable, and those of its programs that do not run."""
         self.topology.hosts[node].set_port(is_up=True)
-        if isinstance(self.plane, RealControlPlane) and self.options.data_path:
+        has_proxy = isinstance(self.plane, RealControlPlane) and self.options.data_path
+        if has_proxy and not _runs(self._proxies.get(node)):
             await self.start_proxy(node)
-        if self.options.speakers:
+        if self.options.speakers and not _runs(self.speakers.get(node)):
             await self.start_speaker(node)
 
     # -- objects -----------------------------------------------------------------------------------
@@ -330,6 +331,10 @@ class Cluster(View):
         pod = self.topology.pods[name]
         body = objects.pod_status((pod.ipv4, pod.ipv6), _now(), is_ready=is_ready)
         await self.patch("Pod", name, body, subresource="status")
+
+
+def _runs(process: Process | None) -> bool:
+    return process is not None and process.is_running
 
 
 def _now() -> str:

@@ -79,10 +79,14 @@ class ControlPlane(ABC):
         return self._write_kubeconfig("kubeconfig", f"https://127.0.0.1:{self.relay.port}")
 
     def _write_kubeconfig(self, name: str, url: str) -> Path:
+        """Write it once: programs that start at the same time must not find it half written."""
         path = self.instance.directory / name
-        ca = base64.b64encode(self.ca_file.read_bytes()).decode()
-        path.touch(mode=0o600)
-        path.write_text(kubeconfig(url, self.token, ca))
+        if not path.exists():
+            ca = base64.b64encode(self.ca_file.read_bytes()).decode()
+            draft = path.with_suffix(".draft")
+            draft.touch(mode=0o600)
+            draft.write_text(kubeconfig(url, self.token, ca))
+            draft.rename(path)
         return path
 
     def client(self, *, user_agent: str = "metallb-lab", max_connections: int = 40) -> ApiClient:
