@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUIET_SECONDS = 30.0
+PATIENCE_SECONDS = 20.0
 CHUNK_BYTES = 65_536
 LIMIT_EXIT = 124
 """Exit code of a command that was ended at its limit, as `timeout` gives it."""
@@ -142,9 +143,8 @@ def _pass_on(
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End a command and all that it started: by request, then by force."""
-    for number, patience_seconds in ((signal.SIGTERM, 20.0), (signal.SIGKILL, None)):
+    for number, patience_seconds in ((signal.SIGTERM, PATIENCE_SECONDS), (signal.SIGKILL, None)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(patience_seconds)
-            return
