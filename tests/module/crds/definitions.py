@@ -1,0 +1,61 @@
+"""The CRDs of the module, and what is known of them without a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from contract.api import Api
+
+ROOT = Path(__file__).parents[3]
+CRDS = ROOT / "crds"
+OURS = "network.deckhouse.io"
+Document = dict[str, Any]
+
+
+def load(path: Path) -> Document:
+    document: Document = yaml.safe_load(path.read_text())
+    return document
+
+
+FILES = sorted(path for path in CRDS.rglob("*.yaml") if not path.name.startswith("doc-"))
+DEFINED = {crd["spec"]["names"]["kind"]: crd for crd in map(load, FILES)}
+
+
+def version_of(kind: str) -> Document:
+    """The one version of a kind."""
+    (version,) = DEFINED[kind]["spec"]["versions"]
+    found: Document = version
+    return found
+
+
+def schema_of(kind: str) -> Document:
+    schema: Document = version_of(kind)["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def path_of(api: Api, kind: str) -> str:
+    """Where the objects of a kind are."""
+    spec = DEFINED[kind]["spec"]
+    where = f"namespaces/{api.namespace}/" if spec["scope"] == "Namespaced" else ""
+    return f"/apis/{spec['group']}/{version_of(kind)['name']}/{where}{spec['names']['plural']}"
+
+
+def api_version(kind: str) -> str:
+    return f"{DEFINED[kind]['spec']['group']}/{version_of(kind)['name']}"
+
+
+def levels(schema: Document, path: str = "") -> Iterator[tuple[str, Document]]:
+    """Every level of a schema with its path: `.spec.addresses[]`."""
+    yield path, schema
+    for name, below in (schema.get("properties") or {}).items():
+        yield from levels(below, f"{path}.{name}")
+    if isinstance(items := schema.get("items"), dict):
+        yield from levels(items, f"{path}[]")
+    if isinstance(values := schema.get("additionalProperties"), dict):
+        yield from levels(values, f"{path}{{}}")
