@@ -24,7 +24,15 @@ from metallb_controller.app.metrics import Metrics
 if TYPE_CHECKING:
     from metallb_controller.app.settings import Settings
 
+_OTHER_CONNECTIONS = 16
+"""Besides those for writes: a watch for each kind, the election, Events."""
+
 log = logging.getLogger(__name__)
+
+
+def boot_clock() -> float:
+    """Give monotonic seconds that go on while the machine sleeps, as a Lease does."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Controller:
@@ -46,24 +54,29 @@ class Controller:
             self._metrics.registry,
             lambda: None,
         )
-        async with ApiClient(connection, user_agent=agent) as reading:
+        async with ApiClient(
+            connection,
+            user_agent=agent,
+            max_connections=self._settings.concurrent_writes + _OTHER_CONNECTIONS,
+            unacknowledged_seconds=self._settings.election.margin_seconds,
+        ) as client:
             election = Election(self._settings.identity, self._settings.election)
             elector = Elector(
-                reading, election, self._settings.namespace, self._settings.lease_name,
-                time.monotonic,
-            )  # fmt: skip
-            async with ApiClient(connection, user_agent=agent, fence=elector.fence) as writing:
-                self._supervisor.stop_on_signals()
-                await status.start()
-                try:
-                    self._supervisor.start("election", elector.run())
-                    self._supervisor.start("terms", self._serve_terms(elector, reading, writing))
-                    await self._supervisor.wait()
-                finally:
-                    await self._supervisor.cancel()
-                    await status.stop()
+                client, election, self._settings.namespace, self._settings.lease_name, boot_clock
+            )
+            self._supervisor.stop_on_signals()
+            await status.start()
+            log.info("metrics and health on %s:%d", self._settings.metrics_host, status.port)
+            try:
+                self._supervisor.start("election", elector.run())
+                self._supervisor.start("terms", self._serve_terms(elector, client))
+                await self._supervisor.wait()
+            finally:
+                await self._supervisor.cancel()
+                await status.stop()
 
-    async def _serve_terms(self, elector: Elector, reading: ApiClient, writing: ApiClient) -> None:
+    async def _serve_terms(self, elector: Elector, client: ApiClient) -> None:
+        writing = client.fenced(elector.fence)
         while True:
             await elector.leading.wait()
             events = EventPoster(
@@ -72,7 +85,7 @@ class Controller:
                 self._settings.identity,
                 lambda: uuid.uuid4().hex[:16],
             )
-            self._term = Leadership(self._settings, reading, writing, events, self._metrics)
+            self._term = Leadership(self._settings, client, writing, events, self._metrics)
             term = Supervisor()
             term.start("events", events.run())
             term.start("lead", self._term.run())

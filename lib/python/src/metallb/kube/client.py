@@ -1,14 +1,17 @@
 """A thin asynchronous client of the Kubernetes API: paths, verbs, Status errors, streams of lines.
 
-One `ApiClient` holds a pool of keep-alive connections. Objects go in and come out as decoded
-JSON; what they mean is for `metallb.api`. Nothing is retried here: only the caller knows whether
-to ask again. A `fence` may be given: a callable that raises before each *write* when this process
-has lost the right to write, and says within how many seconds a write must have left and been
-answered.
+An `ApiClient` holds a pool of keep-alive connections. Objects go in and come out as decoded JSON;
+what they mean is for `metallb.api`. Nothing is retried here: only the caller knows whether to ask
+again.
+
+`fenced` gives a client on the same connections whose *writes* pass a fence: a callable that raises
+when this process has lost the right to write, and says within how many seconds a write must have
+left and been answered (see also `unacknowledged_seconds` in `metallb.kube.connections`).
 """
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -16,13 +19,15 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import orjson
 
-from metallb.kube.errors import api_error
+from metallb.kube.connections import ConnectionPool
+from metallb.kube.errors import MalformedAnswerError, api_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
     from types import TracebackType
 
     from metallb.kube.config import Connection
+    from metallb.kube.connections import SocketFactory
 
 JsonObject = dict[str, Any]
 
@@ -67,23 +72,28 @@ class ListPage:
 
 
 class ApiClient:
-    """A connection pool to one API server; use as an async context manager or close it."""
+    """A client of one API server; use as an async context manager or close it."""
 
     def __init__(
         self,
         connection: Connection,
         *,
         user_agent: str = "metallb",
-        max_connections: int = 40,
-        fence: Callable[[], float] | None = None,
-        socket_factory: Any = None,
+        max_connections: int = 64,
+        unacknowledged_seconds: float | None = None,
+        socket_factory: SocketFactory | None = None,
     ) -> None:
         self._connection = connection
-        self._fence = fence
-        self._user_agent = user_agent
-        self._max_connections = max_connections
-        self._socket_factory = socket_factory
-        self._session: aiohttp.ClientSession | None = None
+        self._pool = ConnectionPool(
+            connection, user_agent, max_connections, unacknowledged_seconds, socket_factory
+        )
+        self._fence: Callable[[], float] | None = None
+
+    def fenced(self, fence: Callable[[], float]) -> ApiClient:
+        """Give a client on the same connections whose writes pass a fence; not to be closed."""
+        found = copy(self)
+        found._fence = fence
+        return found
 
     async def __aenter__(self) -> ApiClient:
         return self
@@ -98,27 +108,7 @@ class ApiClient:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._max_connections,
-                    ssl=self._connection.tls or True,
-                    keepalive_timeout=60,
-                    socket_factory=self._socket_factory,
-                ),
-                headers={"User-Agent": self._user_agent, "Accept": "application/json"},
-                timeout=aiohttp.ClientTimeout(
-                    total=REQUEST_TIMEOUT_SECONDS, sock_connect=CONNECT_TIMEOUT_SECONDS
-                ),
-                auto_decompress=True,
-                skip_auto_headers=("Accept-Encoding",),
-            )
-        return self._session
+        await self._pool.close()
 
     def _headers(self, content_type: str | None = None) -> dict[str, str]:
         headers: dict[str, str] = {}
@@ -146,13 +136,15 @@ class ApiClient:
         """
         if self._fence is not None and method != "GET":
             timeout = min(timeout, self._fence())
-        async with self._open_session().request(
+        async with self._pool.session().request(
             method,
             self._connection.base_url + path,
             params=params,
             data=None if body is None else orjson.dumps(body),
             headers=self._headers(None if body is None else content_type),
-            timeout=aiohttp.ClientTimeout(total=timeout, sock_connect=CONNECT_TIMEOUT_SECONDS),
+            timeout=aiohttp.ClientTimeout(
+                total=timeout, sock_connect=CONNECT_TIMEOUT_SECONDS, ceil_threshold=timeout
+            ),
             server_hostname=self._connection.tls_server_name,
         ) as response:
             answer = _decoded(await response.read())
@@ -217,12 +209,12 @@ class ApiClient:
     async def _object(self, method: str, path: str, **rest: Any) -> JsonObject:
         answer = await self.request(method, path, **rest)
         if not isinstance(answer, dict):
-            raise api_error(500, f"{method} {path} gave no object")
+            raise MalformedAnswerError(f"{method} {path} gave no object: {answer!r}")
         return answer
 
     async def list_pages(
         self, resource: Resource, namespace: str = "", *, page_size: int = 500, **params: str
-    ) -> AsyncIterator[ListPage]:
+    ) -> AsyncGenerator[ListPage, None]:
         """List in pages of at most `page_size` objects; raises GoneError when the list took too
         long.
         """
@@ -244,14 +236,14 @@ class ApiClient:
         timeout_seconds: int,
         stall_seconds: float,
         **params: str,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """Open a watch and give its lines as they come, until the server ends it.
 
         Raises ApiError when the watch is refused, TimeoutError after `stall_seconds` of silence,
         and other transport errors. Lines may be of any length.
         """
         query = {**params, "watch": "1", "timeoutSeconds": str(timeout_seconds)}
-        async with self._open_session().get(
+        async with self._pool.session().get(
             self._connection.base_url + resource.path(namespace),
             params=query,
             headers=self._headers(),

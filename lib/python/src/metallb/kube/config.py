@@ -48,9 +48,9 @@ def load_connection(kubeconfig: str | None = None, context: str | None = None) -
             loaders.load_kube_config(
                 config_file=kubeconfig, context=context, client_configuration=configuration
             )
+        return connection_of(configuration)
     except (loaders.ConfigException, OSError) as error:
         raise ConfigurationError(f"no way to the API server: {error}") from error
-    return connection_of(configuration)
 
 
 def _is_in_pod() -> bool:

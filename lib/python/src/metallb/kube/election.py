@@ -6,8 +6,10 @@ never compared). The holder renews every `retry_seconds`.
 
 Fencing: from the moment at which a successful renewal was *sent*, the holder may write for
 `lease_seconds - margin_seconds`. After that `fence` raises, before anybody else can have taken
-the Lease. What was sent just before and lingers in the network is caught by preconditions:
-VirtualIPs are created under names that are unique, all else carries a resourceVersion.
+the Lease; and a write must be answered by then, or it is given up, by the kernel too when
+`margin_seconds` is given to the client as `unacknowledged_seconds`. What a server took in just
+before and carries out late is caught by preconditions: VirtualIPs are created under names that are
+unique, all else carries a resourceVersion or generation.
 
 `Election` is the core: no I/O, `now` in monotonic seconds. `Elector` is the shell.
 """
@@ -21,7 +23,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from metallb.kube.client import Resource
-from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, NotFoundError, NotLeaderError
+from metallb.kube.errors import (
+    TRANSPORT_ERRORS,
+    ApiError,
+    MalformedAnswerError,
+    NotFoundError,
+    NotLeaderError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,8 +174,7 @@ class Elector:
             self.election.observe(record, self._clock())
             if self.election.may_try(self._clock()):
                 sent_at = self._clock()
-                answer = await self._write(lease, self.election.identity)
-                self.election.won(_record(answer), sent_at)
+                self.election.won(await self._write(lease, self.election.identity), sent_at)
         except ApiError as error:
             log.info("lease %s: %s", self._name, error)
         except TRANSPORT_ERRORS as error:
@@ -184,16 +191,16 @@ class Elector:
     def _request_seconds(self) -> float:
         return self.election.settings.lease_seconds / 3
 
-    async def _write(self, lease: JsonObject | None, holder: str) -> JsonObject:
+    async def _write(self, lease: JsonObject | None, holder: str) -> LeaseRecord:
         body = self._body(lease, holder)
         path = LEASES.path(self._namespace, "" if lease is None else self._name)
         method = "POST" if lease is None else "PUT"
         timeout = self._request_seconds()
-        return dict(await self._client.request(method, path, body=body, timeout=timeout))
+        return _record(await self._client.request(method, path, body=body, timeout=timeout))
 
     def _body(self, lease: JsonObject | None, holder: str) -> JsonObject:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        before = (lease or {}).get("spec") or {}
+        before = (lease or {}).get("spec") or {}  # what `_record` could read
         changed = before.get("holderIdentity") != holder
         transitions = int(before.get("leaseTransitions") or 0)
         metadata: dict[str, Any] = {"name": self._name, "namespace": self._namespace}
@@ -221,10 +228,13 @@ class Elector:
             log.warning("lease %s was not given back: %s", self._name, error)
 
 
-def _record(lease: JsonObject) -> LeaseRecord:
-    spec = lease.get("spec") or {}
-    return LeaseRecord(
-        holder=spec.get("holderIdentity") or "",
-        transitions=int(spec.get("leaseTransitions") or 0),
-        version=lease["metadata"].get("resourceVersion") or "",
-    )
+def _record(lease: Any) -> LeaseRecord:
+    try:
+        spec, meta = lease.get("spec") or {}, lease["metadata"]
+        return LeaseRecord(
+            holder=str(spec.get("holderIdentity") or ""),
+            transitions=int(spec.get("leaseTransitions") or 0),
+            version=str(meta.get("resourceVersion") or ""),
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise MalformedAnswerError(f"no Lease: {str(lease)[:200]}") from None

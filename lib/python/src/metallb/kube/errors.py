@@ -9,6 +9,7 @@
         InvalidError      422
         TooManyRequestsError                                       429, see `retry_after_seconds`
         ServerError       5xx
+          MalformedAnswerError    an answer that is no object, or no Kubernetes object
       NotLeaderError      our own fence: the request was never sent
 
 Transport errors (`aiohttp.ClientError`, `TimeoutError`, `OSError`) are left as they are: then
@@ -43,6 +44,12 @@ class ApiError(Exception):
         """How long the server wants to be left alone, if it said so."""
         value = self.details.get("retryAfterSeconds")
         return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def is_version_too_large(self) -> bool:
+        """Whether the resourceVersion asked for is newer than any that the server has."""
+        causes = self.details.get("causes") or ()
+        return any(cause.get("reason") == "ResourceVersionTooLarge" for cause in causes)
 
 
 class UnauthorizedError(ApiError):
@@ -79,6 +86,13 @@ class TooManyRequestsError(ApiError):
 
 class ServerError(ApiError):
     """5xx: the server failed."""
+
+
+class MalformedAnswerError(ServerError):
+    """An answer that is not what this API gives: a proxy's page, a cut-off or foreign object."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, "MalformedAnswer", message)
 
 
 class NotLeaderError(Exception):

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 EVENTS = Resource("", "v1", "events")
 
+_NAME_LIMIT = 200
+"""So much of the object's name goes into the Event's, which may have 253 characters."""
+
 _MESSAGE_LIMIT = 1024
 """Longest message that the API server takes."""
 
@@ -58,7 +61,7 @@ class EventPoster:
         body = {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": f"{involved['name']}.{self._unique()}", "namespace": namespace},
+            "metadata": {"name": self._name_for(involved["name"]), "namespace": namespace},
             "involvedObject": involved,
             "type": kind,
             "reason": reason,
@@ -74,6 +77,10 @@ class EventPoster:
             self._queue.put_nowait((namespace, body))
         except asyncio.QueueFull:
             self.dropped += 1
+
+    def _name_for(self, name: str) -> str:
+        """Make an Event's name of the object's, which may be as long as a name can be."""
+        return f"{name[:_NAME_LIMIT].rstrip('-.')}.{self._unique()}"
 
     async def run(self) -> None:
         """Post until cancelled."""

@@ -19,13 +19,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import orjson
 
 from metallb.kube.backoff import Backoff
-from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, GoneError
+from metallb.kube.errors import (
+    TRANSPORT_ERRORS,
+    ApiError,
+    GoneError,
+    MalformedAnswerError,
+    api_error,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,6 +106,7 @@ class Reflector(Generic[Value]):
         self._selectors = selectors
         self._entries: dict[Key, _Entry[Value]] = {}
         self._version = ""
+        self._newest = 0
         self.synced = asyncio.Event()
         self.counts = ReflectorCounts()
 
@@ -120,27 +128,19 @@ class Reflector(Generic[Value]):
             try:
                 if not self._version:
                     await self._list()
-                    backoff.reset()
-                if await self._watch():
-                    backoff.reset()
-                    continue
-            except GoneError:
-                log.info("%s: resourceVersion too old, listing again", self._resource.plural)
-                self._version = ""
-                self.counts.failures += 1
-                await asyncio.sleep(backoff.next_delay())
-                continue
+                if not await self._watch(backoff):
+                    await asyncio.sleep(backoff.next_delay())
             except ApiError as error:
+                if _needs_list(error):
+                    self._version = ""
                 await self._failed(backoff.next_delay(error.retry_after_seconds), error)
-                continue
             except TRANSPORT_ERRORS as error:
                 await self._failed(backoff.next_delay(), error)
-                continue
-            await asyncio.sleep(backoff.next_delay())
 
     async def _failed(self, delay: float, error: Exception) -> None:
         self.counts.failures += 1
-        log.warning(
+        log.log(
+            logging.INFO if isinstance(error, GoneError) else logging.WARNING,
             "%s: %s (%s), again in %.2f s",
             self._resource.plural, type(error).__name__, error, delay,
         )  # fmt: skip
@@ -151,18 +151,40 @@ class Reflector(Generic[Value]):
     async def _list(self) -> None:
         self.counts.lists += 1
         seen: set[Key] = set()
-        version = ""
+        version, newest = "", self._newest
         pages = self._client.list_pages(
             self._resource, self._namespace, page_size=self._settings.page_size, **self._selectors
         )
-        async for page in pages:
-            version = page.resource_version
-            page.items.reverse()
-            while page.items:  # each JSON object is let go as soon as it is parsed
-                seen.add(self._observe(page.items.pop()))
-        self._forget_unseen(seen, int(version))
+        async with aclosing(pages):
+            async for page in pages:
+                if not version:
+                    version = page.resource_version
+                    if _number(version) < newest:
+                        self._begin_anew()
+                self._take_page(page.items, seen)
+        self._forget_unseen(seen, _number(version))
         self._version = version
         self.synced.set()
+
+    def _take_page(self, items: list[JsonObject], seen: set[Key]) -> None:
+        """Parse a page; each JSON object is let go as soon as it is parsed."""
+        items.reverse()
+        while items:
+            value = items.pop()
+            key = _key_of(value)
+            self._observe(key, value, _version_of(value))
+            seen.add(key)
+
+    def _begin_anew(self) -> None:
+        """Compare no version with those seen so far.
+
+        A list shows at least what was seen before it was asked for, unless the server's data were
+        restored from a backup.
+        """
+        log.warning("%s: the server has gone back in time", self._resource.plural)
+        self._newest = 0
+        for entry in self._entries.values():
+            entry.version = 0
 
     def _forget_unseen(self, seen: set[Key], version: int) -> None:
         for key in [key for key in self._entries if key not in seen]:
@@ -171,11 +193,15 @@ class Reflector(Generic[Value]):
 
     # -- watch ---------------------------------------------------------------------------------
 
-    async def _watch(self) -> bool:
-        """Follow one watch to its end; tell whether it lasted."""
+    async def _watch(self, backoff: Backoff) -> bool:
+        """Follow one watch to its end, whatever that is; tell whether it lasted.
+
+        Only one that the server answered can have lasted.
+        """
         self.counts.watches += 1
         settings = self._settings
-        started_at = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        lasts_at = loop.time() + settings.short_watch_seconds
         lines = self._client.watch_lines(
             self._resource,
             self._namespace,
@@ -185,22 +211,34 @@ class Reflector(Generic[Value]):
             allowWatchBookmarks="true",
             **self._selectors,
         )
-        async for line in lines:
-            self._handle_line(line)
-        return asyncio.get_running_loop().time() - started_at >= settings.short_watch_seconds
+        is_heard = False
+        try:
+            async with aclosing(lines):
+                async for line in lines:
+                    is_heard = True
+                    self._handle_line(line)
+            is_heard = True
+        finally:
+            lasted = is_heard and loop.time() >= lasts_at
+            if lasted:
+                backoff.reset()
+        return lasted
 
     def _handle_line(self, line: bytes) -> None:
-        event = orjson.loads(line)
-        kind, value = event["type"], event["object"]
+        kind, value = _event_of(line)
         if kind == "ERROR":
-            _raise_status(value)
+            raise api_error(_number(value.get("code") or 500), value)
         self.counts.events += 1
+        if kind == "BOOKMARK":
+            self._version = str(_version_of(value))
+            return
+        key, version = _key_of(value), _version_of(value)
         if kind == "DELETED":
-            meta = value["metadata"]
-            self._deliver(_key_of(meta), None, int(meta["resourceVersion"]))
-        elif kind != "BOOKMARK":
-            self._observe(value)
-        self._version = value["metadata"]["resourceVersion"]
+            self._newest = max(self._newest, version)
+            self._deliver(key, None, version)
+        else:
+            self._observe(key, value, version)
+        self._version = str(version)
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -210,29 +248,28 @@ class Reflector(Generic[Value]):
         An answer that comes after the watch has shown the object's deletion is not taken: whatever
         is not here, at a version that the watch has passed, is gone.
         """
-        meta = value["metadata"]
-        passed = int(self._version or 0) >= int(meta["resourceVersion"])
-        if not passed or _key_of(meta) in self._entries:
-            self._observe(value)
+        key, version = _key_of(value), _version_of(value)
+        if _number(self._version or 0) < version or key in self._entries:
+            self._observe(key, value, version)
 
-    def _observe(self, value: JsonObject) -> Key:
-        meta = value["metadata"]
-        key = _key_of(meta)
-        self._deliver(key, self._parsed(key, value), int(meta["resourceVersion"]))
-        return key
+    def _observe(self, key: Key, value: JsonObject, version: int) -> None:
+        """Take in an object as it is at a version; what is not newer is not even parsed."""
+        self._newest = max(self._newest, version)
+        entry = self._entries.get(key)
+        if entry is None or entry.version < version:
+            self._deliver(key, self._parsed(key, value), version)
 
     def _parsed(self, key: Key, value: JsonObject) -> Value | None:
+        """Parse an object; one that cannot be read stays as it was read last, if ever."""
         try:
             return self._read(value)
         except Exception:
             self.counts.unreadable += 1
-            log.exception("%s %s/%s cannot be read and is left out", self._resource.plural, *key)
-            return None
+            log.exception("%s %s/%s cannot be read", self._resource.plural, *key)
+            return self.get(key)
 
     def _deliver(self, key: Key, value: Value | None, version: int) -> None:
         entry = self._entries.get(key)
-        if entry is not None and entry.version >= version and value is not None:
-            return
         if entry is not None and entry.version > version:
             return
         if value is None:
@@ -243,11 +280,39 @@ class Reflector(Generic[Value]):
             self._on_change(key, None if entry is None else entry.value, value)
 
 
-def _key_of(meta: dict[str, Any]) -> Key:
-    return meta.get("namespace") or "", meta["name"]
+def _needs_list(error: ApiError) -> bool:
+    """Tell whether going on from where the watch stood is of no use."""
+    return isinstance(error, GoneError | MalformedAnswerError) or error.is_version_too_large
 
 
-def _raise_status(status: dict[str, Any]) -> None:
-    from metallb.kube.errors import api_error
+def _event_of(line: bytes) -> tuple[str, JsonObject]:
+    try:
+        event = orjson.loads(line)
+        kind, value = event["type"], event["object"]
+    except (ValueError, KeyError, TypeError):
+        kind, value = "", None
+    if not isinstance(value, dict):
+        raise MalformedAnswerError(f"no watch event: {line[:200]!r}")
+    return kind, value
 
-    raise api_error(int(status.get("code") or 500), status)
+
+def _key_of(value: JsonObject) -> Key:
+    try:
+        meta = value["metadata"]
+        return str(meta.get("namespace") or ""), str(meta["name"])
+    except (KeyError, TypeError, AttributeError):
+        raise MalformedAnswerError(f"an object without a name: {str(value)[:200]}") from None
+
+
+def _version_of(value: JsonObject) -> int:
+    try:
+        return int(value["metadata"]["resourceVersion"])
+    except (KeyError, TypeError, ValueError):
+        raise MalformedAnswerError(f"an object without a version: {str(value)[:200]}") from None
+
+
+def _number(text: object) -> int:
+    try:
+        return int(str(text))
+    except ValueError:
+        raise MalformedAnswerError(f"{text!r} is no resourceVersion") from None

@@ -41,6 +41,12 @@ class StatusServer:
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on, which matters when it was to be any; 0 before `start`."""
+        addresses = [] if self._runner is None else self._runner.addresses
+        return int(addresses[0][1]) if addresses else 0
+
     async def stop(self) -> None:
         """Stop listening."""
         if self._runner is not None:
