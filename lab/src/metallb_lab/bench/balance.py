@@ -205,4 +205,4 @@ async def measure(context: Context) -> list[Figure]:
     ]
 
 
-BENCHMARK = Benchmark("F11", "balance", measure, needs_root=False)
+BENCHMARK = Benchmark("F11", "balance", measure, needs_lab=False)

@@ -37,4 +37,5 @@ class Benchmark:
     id: str
     title: str
     measure: Callable[[Context], Awaitable[list[Figure]]]
-    needs_root: bool = True
+    needs_lab: bool = True
+    """Whether it needs what a lab needs: root, namespaces, nftables."""

@@ -42,9 +42,14 @@ vrrp_instance bench {{
 """
 
 
+def find() -> str | None:
+    """Find keepalived."""
+    return shutil.which("keepalived") or shutil.which("keepalived", path="/usr/sbin:/sbin")
+
+
 def program() -> str:
     """Find keepalived; raises BenchmarkError."""
-    found = shutil.which("keepalived") or shutil.which("keepalived", path="/usr/sbin:/sbin")
+    found = find()
     if found is None:
         raise BenchmarkError("keepalived is not installed: apt-get install keepalived")
     return found

@@ -245,4 +245,4 @@ def figure(
     )
 
 
-BENCHMARK = Benchmark("F10", "placement", measure, needs_root=False)
+BENCHMARK = Benchmark("F10", "placement", measure, needs_lab=False)

@@ -19,7 +19,12 @@ from metallb.api.nodes import NodeName
 from metallb.api.speakers import Speaker, lease_name, lease_object
 from metallb.kube.client import ApiClient
 from metallb.kube.config import Connection
-from metallb.kube.errors import AlreadyExistsError, NotFoundError, TooManyRequestsError
+from metallb.kube.errors import (
+    TRANSPORT_ERRORS,
+    AlreadyExistsError,
+    NotFoundError,
+    TooManyRequestsError,
+)
 from metallb_lab import objects
 from metallb_lab.bench import bodies, machine
 from metallb_lab.bench.benchmark import BenchmarkError
@@ -39,6 +44,7 @@ QUIET_CPU_SECONDS = 0.15
 """Less than this in a second, and the processes count as having come to rest."""
 QUIET_LIMIT_SECONDS = 30.0
 CONNECTIONS = 16
+ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +141,7 @@ async def create_all(
     async def work() -> None:
         nonlocal made
         for resource, body in queue:
-            with contextlib.suppress(AlreadyExistsError):
-                await client.create(resource, body, "default")
+            await _create(client, resource, body)
             made += 1
 
     async with asyncio.TaskGroup() as group:
@@ -144,3 +149,17 @@ async def create_all(
         while workers:
             _, workers = await asyncio.wait(workers, timeout=5)
             yield made
+
+
+async def _create(client: ApiClient, resource: Resource, body: JsonObject) -> None:
+    """Create an object, however slow the server is; one that is there already is enough."""
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            await client.create(resource, body, "default")
+            return
+        except AlreadyExistsError:
+            return
+        except (TooManyRequestsError, *TRANSPORT_ERRORS):
+            if not left:
+                raise
+            await asyncio.sleep(1)

@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import sys
 import time
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metallb_lab import preflight
 from metallb_lab.bench import balance, failover, latency, machine, placement, report, throughput
 from metallb_lab.bench.benchmark import Benchmark, BenchmarkError, Context
 from metallb_lab.netns import CommandError
@@ -74,18 +74,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"Benchmarks on {machine.describe()}")
     figures: list[Figure] = []
     failed: list[str] = []
-    for item in chosen:
-        found = run_one(item, is_small=given.small)
-        if found is None:
-            failed.append(item.id)
-        figures += found or []
-    if figures:
-        print(f"\n{report.table(figures)}", flush=True)
-    if given.json is not None:
-        given.json.write_text(json.dumps([item.to_object() for item in figures], indent=2) + "\n")
+    try:
+        for item in chosen:
+            found = run_one(item, is_small=given.small)
+            if found is None:
+                failed.append(item.id)
+            figures += found or []
+    except KeyboardInterrupt:
+        failed.append("what was interrupted, and what was to follow")
+    show_all(figures, given.json)
     if failed:
         print(f"\ncould not run: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed) or (given.strict and not all(item.is_met for item in figures)))
+
+
+def show_all(figures: Sequence[Figure], path: Path | None) -> None:
+    """Print the table of all figures, and write them to a file if one is given."""
+    if figures:
+        print(f"\n{report.table(figures)}", flush=True)
+    if path is not None:
+        path.write_text(json.dumps([item.to_object() for item in figures], indent=2) + "\n")
 
 
 def run_one(benchmark: Benchmark, *, is_small: bool) -> list[Figure] | None:
@@ -93,8 +101,8 @@ def run_one(benchmark: Benchmark, *, is_small: bool) -> list[Figure] | None:
     print(f"\n{benchmark.id} {benchmark.title}", flush=True)
     context = Context(say=sayer(benchmark.id, time.monotonic), is_small=is_small)
     try:
-        if benchmark.needs_root and os.geteuid() != 0:
-            raise BenchmarkError("needs root: it makes network namespaces")
+        if benchmark.needs_lab and (lacking := preflight.missing()):
+            raise BenchmarkError("\n".join(["this machine lacks", *map(str, lacking)]))
         figures = asyncio.run(watched(benchmark, context))
     except EXPECTED as error:
         print(f"{benchmark.id} could not run: {error}", file=sys.stderr, flush=True)

@@ -1,0 +1,118 @@
+"""The bare clients send what the controller sends: byte for byte the same bodies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import orjson
+
+from metallb.api.classes import read_class
+from metallb.api.meta import ObjectKey
+from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
+from metallb.api.services import ADDRESSES_ANNOTATION, read_service
+from metallb.api.speakers import read_speaker
+from metallb.api.virtual_ips import VirtualIP, read_virtual_ip
+from metallb_controller.app.writes import Writer
+from metallb_controller.reconcile.engine import Reconciler
+from metallb_controller.reconcile.model import CreateVirtualIP, PatchServiceStatus
+from metallb_lab import objects
+from metallb_lab.bench import bare, bodies, rig
+from support.objects import class_object, lease_of_speaker, service_object, slice_object
+
+if TYPE_CHECKING:
+    from metallb.kube.client import ApiClient
+
+ADDRESS = "10.0.0.7"
+WALL = bodies.now()
+
+
+class Recorder:
+    """Keeps what a writer sends, as requests."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str, Any]] = []
+
+    async def create(self, resource: Any, body: Any, namespace: str = "") -> Any:
+        self.sent.append(("POST", resource.path(namespace), body))
+        return body
+
+    async def patch(self, resource: Any, name: str, body: Any, **rest: Any) -> Any:
+        path = resource.path(rest["namespace"], name, rest["subresource"])
+        self.sent.append((f"PATCH {rest['kind']}", path, body))
+        return body
+
+
+def service() -> dict[str, Any]:
+    found = service_object("web", version=7)
+    found["metadata"]["annotations"] = {ADDRESSES_ANNOTATION: ADDRESS}
+    return found
+
+
+def reconciler() -> Reconciler:
+    made = Reconciler()
+    made.observe_class(
+        "ingress", read_class(class_object("ingress", ("10.0.0.1-10.0.0.9",), isDefault=True))
+    )
+    for node in rig.NODES:
+        status = objects.node_status(node, ("10.10.0.11",), WALL, is_ready=True)
+        node_object = {**objects.node(node), **status}
+        made.observe_node(NodeName(node), read_node(node_object))
+        made.observe_speaker(NodeName(node), read_speaker(lease_of_speaker(node)), 0.0)
+    made.observe_endpoint_slice(None, read_endpoint_slice(slice_object("web")))
+    made.observe_service(ObjectKey("default", "web"), read_service(service()))
+    made.start(0.0)
+    return made
+
+
+async def sent_by_the_controller() -> tuple[list[tuple[str, str, Any]], tuple[str, ...]]:
+    """Let the real reconciler decide and the real writer write; gives the nodes' order too."""
+    recorder, made = Recorder(), reconciler()
+    order: tuple[str, ...] = ()
+
+    def feed_vip(value: dict[str, Any]) -> None:
+        nonlocal order
+        answer = {**value, "metadata": {**value["metadata"], "uid": "v", "resourceVersion": "9"}}
+        vip = read_virtual_ip(answer)
+        assert isinstance(vip, VirtualIP)
+        order = vip.spec.layer2.nodes
+        made.observe_vip(vip.spec.address, vip)
+
+    writer = Writer(cast("ApiClient", recorder), feed_vip, lambda _: None, lambda _: None)
+    for kind in (CreateVirtualIP, PatchServiceStatus):
+        (write,) = (item for item in made.step(0.0, WALL) if isinstance(item, kind))
+        outcome, _ = await writer.carry_out(write)
+        made.done(write, outcome, 0.0)
+    return recorder.sent, order
+
+
+def as_sent(write: bare.Write) -> tuple[str, str, Any]:
+    is_patch = write.method == "PATCH"
+    verb = f"{write.method} {write.content_type}" if is_patch else write.method
+    return verb, write.path, orjson.loads(write.body)
+
+
+async def test_the_bare_client_sends_the_same_two_requests() -> None:
+    sent, order = await sent_by_the_controller()
+    job = bare.job(service(), ADDRESS, "ingress", order)
+    assert len(order) == len(rig.NODES)
+    (post, where, entry), (patch, path, status) = sent
+    assert as_sent(job.entry) == (post, where, entry)
+    mine = as_sent(job.status)
+    assert mine[:2] == (patch, path)
+    assert mine[2]["metadata"] == status["metadata"]
+    assert mine[2]["status"].keys() == status["status"].keys()
+    assert mine[2]["status"]["loadBalancer"] == status["status"]["loadBalancer"]
+    assert untimed(mine[2]) == untimed(status)
+
+
+def untimed(body: Any) -> list[dict[str, Any]]:
+    return [
+        {name: value for name, value in item.items() if name != "lastTransitionTime"}
+        for item in body["status"]["conditions"]
+    ]
+
+
+def test_a_slice_has_an_endpoint_that_serves() -> None:
+    found = read_endpoint_slice(bodies.endpoint_slice("web", "n2", "10.244.0.9"))
+    assert found.service == ObjectKey("default", "web")
+    assert found.nodes == {"n2"}

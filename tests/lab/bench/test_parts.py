@@ -1,0 +1,154 @@
+"""Smaller parts: saved data, keepalived's configuration, conversations, arrivals, figures."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from metallb_lab import objects, tools
+from metallb_lab.bench import dataset, failover, keepalived, latency, throughput
+from metallb_lab.bench.benchmark import BenchmarkError
+from metallb_lab.bench.conversation import Conversation
+from metallb_lab.bench.failover import Outage
+from metallb_lab.bench.throughput import Arrivals
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from metallb.kube.client import ApiClient, JsonObject
+
+# ---------------------------------------------------------------- saved data
+
+
+def test_each_service_has_a_slice() -> None:
+    made = list(dataset.data(3))
+    assert [resource.plural for resource, _ in made] == ["services", "endpointslices"] * 3
+    names = [body["metadata"]["name"] for resource, body in made if resource == objects.SERVICES]
+    assert names == ["service-00000", "service-00001", "service-00002"]
+
+
+def test_data_are_kept_by_all_that_decides_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = {dataset.key(10), dataset.key(10), dataset.key(11)}
+    assert len(keys) == 2
+    monkeypatch.setattr(tools.ToolSet, "digest", lambda self: "another build")
+    keys.add(dataset.key(10))
+    monkeypatch.setattr(dataset, "service_name", lambda number: f"other-{number}")
+    keys.add(dataset.key(10))
+    assert len(keys) == 4
+
+
+# ---------------------------------------------------------------- keepalived
+
+
+def test_keepalived_is_told_the_version_without_which_its_interval_is_a_second() -> None:
+    text = keepalived.configuration("10.10.130.1", 254)
+    words = text.split()
+    assert words[words.index("vrrp_version") + 1] == "3"
+    assert words[words.index("advert_int") + 1] == "0.1"
+    assert words[words.index("priority") + 1] == "254"
+    assert "10.10.130.1/32" in words
+
+
+def test_without_keepalived_there_is_a_clear_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing: Callable[..., None] = lambda *_, **__: None  # noqa: E731
+    monkeypatch.setattr(shutil, "which", nothing)
+    with pytest.raises(BenchmarkError, match="apt-get install keepalived"):
+        keepalived.program()
+
+
+# ---------------------------------------------------------------- conversations
+
+
+async def test_a_process_that_ends_is_noticed() -> None:
+    async with Conversation("json.tool", "/nonexistent") as talk:
+        with pytest.raises(BenchmarkError, match=r"json.tool ended with exit code [12]"):
+            await talk.hear(20)
+
+
+async def test_a_silent_process_is_noticed() -> None:
+    async with Conversation("json.tool") as talk:
+        assert talk.pid > 0
+        with pytest.raises(BenchmarkError, match=r"json.tool said nothing for 0.05 s"):
+            await talk.hear(0.05)
+
+
+# ---------------------------------------------------------------- F7
+
+
+class FakeClient:
+    """A server with one list of Services, and a watch that ends at once."""
+
+    def __init__(self, *services: JsonObject) -> None:
+        self._services = list(services)
+        self._lines: list[bytes] = []
+
+    async def list_pages(self, *_: Any, **__: Any) -> AsyncIterator[Any]:
+        from metallb.kube.client import ListPage
+
+        yield ListPage(self._services, "5", "")
+
+    async def watch_lines(self, *_: Any, **__: Any) -> AsyncIterator[bytes]:
+        for line in self._lines:
+            yield line
+
+
+def with_address(name: str, address: str | None) -> JsonObject:
+    ingress = [{"ip": address, "ipMode": "VIP"}] if address else []
+    return {
+        "metadata": {"namespace": "default", "name": name, "resourceVersion": "1"},
+        "status": {"loadBalancer": {"ingress": ingress}},
+    }
+
+
+async def test_arrivals_are_complete_when_each_service_has_an_address() -> None:
+    client = FakeClient(with_address("a", "10.0.0.1"), with_address("b", None))
+    arrivals = Arrivals(cast("ApiClient", client), 2)
+    async with arrivals.watching():
+        assert not arrivals.complete.is_set()
+    client = FakeClient(with_address("a", "10.0.0.1"), with_address("b", "10.0.0.2"))
+    arrivals = Arrivals(cast("ApiClient", client), 2)
+    async with arrivals.watching():
+        await arrivals.wait(print)
+        arrivals.check()
+    assert arrivals.complete_at > 0
+
+
+async def test_an_address_given_twice_is_refused() -> None:
+    client = FakeClient(with_address("a", "10.0.0.1"), with_address("b", "10.0.0.1"))
+    arrivals = Arrivals(cast("ApiClient", client), 2)
+    async with arrivals.watching():
+        with pytest.raises(BenchmarkError, match="twice"):
+            arrivals.check()
+
+
+def test_f7_is_a_ratio_of_rates() -> None:
+    ours = [throughput.Run(20.0, 10.0, 30.0, 150.0), throughput.Run(25.0, 10.0, 30.0, 160.0)]
+    limit = [throughput.Run(18.0, 6.0, 30.0, 60.0)]
+    rate, memory = throughput.figures(10_000, 32, ours, limit)
+    assert rate.ours.values == (500.0, 400.0)
+    assert rate.ours.worst == 400.0
+    assert rate.ratio == pytest.approx(0.81)
+    assert rate.is_met
+    assert memory.is_met
+    assert memory.ours.worst == 160.0
+
+
+# ---------------------------------------------------------------- F8, F1
+
+
+def test_f8_leaves_out_gratuitous_frames_that_came_too_late() -> None:
+    ours = [latency.Run(9.0, 12.0, None, 18.0), latency.Run(9.0, 12.0, 15.0, 19.0)]
+    found = latency.figure("real", ours, [latency.Run(8.0, 11.0, None, 15.0)])
+    assert found.is_met
+    assert found.ours.median == 18.5
+    assert found.notes[-1].endswith("min 15, median 15, p90 15, max 15")
+    assert len(latency.figure("real", ours[:1], ours[:1]).notes) == 6
+
+
+def test_f1_sets_ours_beside_keepalived() -> None:
+    found = failover.figure([Outage(180.0, 300.0), Outage(200.0, 290.0), Outage(400.0, 310.0)])
+    assert found.is_met
+    assert found.ours.worst == 400.0
+    assert found.ratio == pytest.approx(2 / 3)

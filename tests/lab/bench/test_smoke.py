@@ -1,0 +1,75 @@
+"""Each benchmark runs, in its tiny variant, and gives well-formed rows; no time is judged."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from metallb_lab.bench import keepalived, runner
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def rows(path: Path, *arguments: str) -> dict[str, Any]:
+    target = path / "figures.json"
+    assert runner.main(["--small", "--json", str(target), *arguments]) == 0
+    found = json.loads(target.read_text())
+    for row in found:
+        assert list(row) == ["id", "work", "unit", "ours", "peer", "ratio", "goal", "met"]
+        assert list(row["ours"]) == ["median", "worst", "runs"]
+        assert list(row["peer"]) == ["name", "median", "worst"]
+    return {row["id"]: row for row in found}
+
+
+def assert_positive(row: dict[str, Any]) -> None:
+    assert row["ours"]["runs"] >= 1
+    for side in (row["ours"], row["peer"]):
+        assert side["median"] > 0
+        assert side["worst"] > 0
+    assert row["ratio"] > 0
+
+
+def test_placement_and_balance(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "F10,F11")
+    assert list(found) == ["F10", "F10-loss", "F11", "F11-random"]
+    assert_positive(found["F10"])
+    assert_positive(found["F10-loss"])
+    assert all(found[name]["met"] for name in ("F11", "F11-random"))
+    assert all(found[name]["peer"]["worst"] > 1 for name in ("F11", "F11-random"))
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@needs_root
+def test_outage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if keepalived.find() is None:
+        assert runner.main(["--small", "--only", "F1"]) == 1
+        assert "keepalived is not installed" in capsys.readouterr().err
+    else:
+        assert_positive(rows(tmp_path, "--only", "F1")["F1"])
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@needs_root
+def test_latency(tmp_path: Path) -> None:
+    assert_positive(rows(tmp_path, "--only", "F8")["F8"])
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@needs_root
+def test_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rows(tmp_path, "--only", "F7")
+    assert_positive(found["F7"])
+    assert_positive(found["F7-memory"])
+    assert found["F7"]["unit"] == "Services/s"
