@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from metallb.api.conditions import ServiceCondition
+from metallb.api.virtual_ips import Suspension
 from metallb_controller.reconcile.model import Outcome, ReconcilerSettings
 from support.objects import (
     bound_condition,
@@ -599,6 +600,55 @@ def test_a_node_that_may_not_announce_is_taken_from_all_orders(how: str) -> None
     assert all(sorted(order) == ["b", "c"] for order in after.values())
     stayed = {name for name, order in before.items() if order[0] != "a"}
     assert all(after[name][0] == before[name][0] for name in stayed)
+
+
+def _forbid(world: World, name: str) -> None:
+    exclude = {"node.kubernetes.io/exclude-from-external-load-balancers": ""}
+    world.put(node_object(name, labels=exclude))
+
+
+@pytest.mark.parametrize("policy", ["Cluster", "Local"])
+def test_a_vip_that_is_forbidden_everywhere_is_suspended_until_a_node_is_allowed(
+    policy: str,
+) -> None:
+    world, leader = _settled(
+        class_object(isDefault=True),
+        service_object("web", externalTrafficPolicy=policy),
+        slice_object("web", ("a", "b")),
+        nodes="ab",
+    )
+    for name in "ab":
+        _forbid(world, name)
+    leader.settle()
+    orders = world.vips()["10.0.0.1"].spec.layer2
+    assert (orders.nodes, orders.suspended) == ((), Suspension.NO_ELIGIBLE_NODES)
+
+    world.put(node_object("b"))
+    leader.settle()
+    orders = world.vips()["10.0.0.1"].spec.layer2
+    assert (orders.nodes, orders.suspended) == (("b",), None)
+
+
+@pytest.mark.parametrize("policy", ["Cluster", "Local"])
+def test_a_roll_that_names_nobody_silences_nobody(policy: str) -> None:
+    """Whoever announces goes on: the roll may be wrong, and nobody has decided anything."""
+    world, leader = _settled(
+        class_object(isDefault=True),
+        service_object("web", externalTrafficPolicy=policy),
+        slice_object("web", ("a", "b")),
+        nodes="ab",
+    )
+    for name in "ab":
+        world.put(lease_of_speaker(name, holder=""))
+    leader.settle()
+    orders = world.vips()["10.0.0.1"].spec.layer2
+    assert (orders.nodes, orders.suspended) == ((), None)
+
+    for name in "ab":
+        _forbid(world, name)
+    leader.settle()
+    orders = world.vips()["10.0.0.1"].spec.layer2
+    assert (orders.nodes, orders.suspended) == ((), Suspension.NO_ELIGIBLE_NODES)
 
 
 def test_a_node_that_comes_gets_its_share_after_the_delay_at_the_pace() -> None:

@@ -6,7 +6,9 @@ moves are paced: a move breaks connections, so balance is restored only `delaySe
 last came or went, and then at `movesPerMinute`; with policy Never not at all.
 
 A VIP whose Services have no endpoint that can serve is *suspended*: it keeps its place, and nobody
-announces it. So a rollout that leaves a Service without pods for a moment moves nothing.
+announces it. So a rollout that leaves a Service without pods for a moment moves nothing. One whose
+class is forbidden on every node, by its selector or by labels of the nodes, is suspended too: else
+the last node would go on with it, as it does when the others are merely away.
 """
 
 from __future__ import annotations
@@ -24,15 +26,22 @@ from metallb_controller.placement.model import Node as PlacementNode
 from metallb_controller.placement.placement import Placement
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
     from metallb_controller.placement.model import Move
     from metallb_controller.reconcile.observed import Observed
 
 
+_FORBIDDEN = frozenset((NodeRefusal.NOT_SELECTED, NodeRefusal.EXCLUDED))
+"""Refusals that somebody has decided; the others are the state of a node, and may be an error."""
+
+
 @dataclass(slots=True)
 class _ClassPlacement:
     placement: Placement
+    is_forbidden: bool = False
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
     interfaces: tuple[str, ...] = ()
     eligible: tuple[NodeName, ...] = ()
@@ -40,6 +49,12 @@ class _ClassPlacement:
     next_move_at: float = float("-inf")
     may_be_uneven: bool = True
     vip_count: int = 0
+
+    def allowed(self) -> Iterable[NodeName]:
+        """Give the eligible nodes or, when there are none, those that nobody has forbidden."""
+        if self.eligible:
+            return self.eligible
+        return (name for name, reason in self.refused.items() if reason not in _FORBIDDEN)
 
 
 class Layer2:
@@ -67,14 +82,15 @@ class Layer2:
         if state is None:
             state = self._classes[name] = _ClassPlacement(Placement(name))
         state.rebalancing = found.rebalancing
-        if state.interfaces != found.interfaces:
-            state.interfaces = found.interfaces
-            self._changed.update(
-                (item, None) for item, owner in self._class_of.items() if owner == name
-            )
         eligible, refused = eligible_nodes(
             self._observed.nodes.values(), found.node_selector, self._observed.roll.present
         )
+        is_forbidden = not eligible and _FORBIDDEN.issuperset(refused.values())
+        if (state.interfaces, state.is_forbidden) != (found.interfaces, is_forbidden):
+            state.interfaces, state.is_forbidden = found.interfaces, is_forbidden
+            self._changed.update(
+                (item, None) for item, owner in self._class_of.items() if owner == name
+            )
         nodes = [PlacementNode(node.name, node.zone) for node in eligible]
         if self._set_nodes(state, nodes, refused, now):
             self._place_local(name)
@@ -159,7 +175,7 @@ class Layer2:
     def _can_serve(self, state: _ClassPlacement, holders: tuple[ObjectKey, ...]) -> bool:
         if self._policy(holders) is TrafficPolicy.CLUSTER:
             return self._observed.endpoints.can_serve(holders)
-        return not self._observed.endpoints.nodes(holders).isdisjoint(state.eligible)
+        return not self._observed.endpoints.nodes(holders).isdisjoint(state.allowed())
 
     def _demand(
         self, address: IPAddress, holders: tuple[ObjectKey, ...], suspended: bool
@@ -173,10 +189,15 @@ class Layer2:
     def orders(self, address: IPAddress) -> Layer2Orders:
         """Give the orders for a VIP that was placed; raises KeyError when it was not."""
         state = self._classes[self._class_of[address]]
+        suspended = None
+        if state.is_forbidden:
+            suspended = Suspension.NO_ELIGIBLE_NODES
+        elif self._suspended[address]:
+            suspended = Suspension.NO_READY_ENDPOINTS
         return Layer2Orders(
             nodes=state.placement.order(object_name(address)),
             interfaces=state.interfaces,
-            suspended=Suspension.NO_READY_ENDPOINTS if self._suspended[address] else None,
+            suspended=suspended,
         )
 
     def take_changes(self) -> list[IPAddress]:

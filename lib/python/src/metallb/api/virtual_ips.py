@@ -38,6 +38,7 @@ class Suspension(StrEnum):
     """Why nobody is to announce a VIP for the time being, though it is held and placed."""
 
     NO_READY_ENDPOINTS = "NoReadyEndpoints"
+    NO_ELIGIBLE_NODES = "NoEligibleNodes"
 
 
 class AnnounceReason(StrEnum):
@@ -48,6 +49,8 @@ class AnnounceReason(StrEnum):
     NODE_LEFT = "NodeLeft"
     INTERFACE_DOWN = "InterfaceDown"
     PLANNED_MOVE = "PlannedMove"
+    UNANSWERED = "Unanswered"
+    """The node that it was left to does not answer for it."""
 
 
 @dataclass(frozen=True, slots=True)
