@@ -5,7 +5,8 @@
     a peer falls silent the first living speaker (by name) empties its holder; should it not do so,
                         the next one does, a second later
 
-Every write carries the resourceVersion that was read, so whoever is late changes nothing.
+Every write carries the resourceVersion that was read, so whoever is late changes nothing; it is a
+patch, so the owner reference by which the entry goes with its Node stays.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class OwnEntry:
         try:
             found = await self._read()
             wanted = self._wanted(found)
+            if found is None and self._state == "LEAVING":
+                return True  # it went with our Node
             if found is not None and not self._is_due(found, wanted):
                 return True
             await self._send(found, wanted)
@@ -142,7 +145,7 @@ class OwnEntry:
         if found is None:
             await self._client.create(LEASES, body, namespace)
         else:
-            await self._client.replace(LEASES, wanted.meta.key.name, body, namespace)
+            await self._client.patch(LEASES, wanted.meta.key.name, body, namespace=namespace)
         log.info("our entry in the roll: holder %r, %d links", wanted.holder, len(wanted.links))
 
     async def _owner(self) -> dict[str, str] | None:
@@ -200,8 +203,8 @@ class DeathReports:
         gone = replace(entry, holder="")
         body = lease_object(gone, self._settings.namespace, entry.renewed_at or micro_time())
         try:
-            await self._client.replace(
-                LEASES, lease_name(entry.node), body, self._settings.namespace
+            await self._client.patch(
+                LEASES, lease_name(entry.node), body, namespace=self._settings.namespace
             )
         except ConflictError:
             return False
