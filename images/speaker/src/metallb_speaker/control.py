@@ -2,6 +2,7 @@
 
     policy ──► reflex   reset, vip*, synced     the whole table; what is not in it is removed
                         vip, gone               one VIP
+                        version                 up to which version of the ledger orders are told
                         peers                   the roll
                         leave                   stop, others take over
     reflex ──► policy   state, links, peer      what we say of ourselves, our interfaces, peers
@@ -71,6 +72,11 @@ def orders_of(line: Line) -> Orders:
         interfaces=tuple(line["interfaces"]),
         is_suspended=bool(line["suspended"]),
     )
+
+
+def version_line(version: int) -> Line:
+    """Say how far the orders have been said: it grows alike on all nodes."""
+    return {"do": "version", "version": version}
 
 
 def gone_line(address: IPAddress) -> Line:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metallb_speaker.io.links import EXCLUDED
-from metallb_speaker.liveness.members import LivenessSettings
+from metallb_speaker.liveness.settings import LivenessSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -77,6 +77,13 @@ class Announce:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask on the wire who has a VIP; the answer is to be told by `saw`."""
+
+    address: IPAddress
+
+
+@dataclass(frozen=True, slots=True)
 class ConflictSeen:
     """A station that is no speaker of ours claims a VIP that this node announces."""
 
@@ -92,4 +99,4 @@ class ConflictGone:
     address: IPAddress
 
 
-Change = Announced | Withdrawn | Announce | ConflictSeen | ConflictGone
+Change = Announced | Withdrawn | Announce | Ask | ConflictSeen | ConflictGone

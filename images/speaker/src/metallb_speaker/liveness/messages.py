@@ -15,7 +15,13 @@
     |                         sequence (64)                         |
     |                                                               |
     +---------------------------------------------------------------+
-    |              your incarnation (64), 0: not heard              |
+    |                         challenge (64)                        |
+    |                                                               |
+    +---------------------------------------------------------------+
+    |           echo of your challenge (64), 0: not heard           |
+    |                                                               |
+    +---------------------------------------------------------------+
+    |                   version of the orders (64)                  |
     |                                                               |
     +---------------------------------------------------------------+
     |                      MAC of the link (48)                     |
@@ -27,9 +33,9 @@
     |               HMAC-SHA-256 over all of it, first 128 bits     |
     +---------------------------------------------------------------+
 
-`your incarnation` does for us what Your Discriminator does in BFD (RFC 5880 §6.8.6): a sender that
-echoes the receiver's incarnation has heard *this* run of it, so the path works both ways, and a
-recording of an earlier run proves nothing. Truncation to half the hash is RFC 2104 §5's.
+Challenge and echo do for us what My and Your Discriminator do in BFD (RFC 5880 §6.8.6): a sender
+that echoes the receiver's challenge has heard it since that was made, so the path works both ways,
+and a recording from before proves nothing. Truncation to half the hash is RFC 2104 §5's.
 """
 
 from __future__ import annotations
@@ -50,7 +56,7 @@ MAGIC = 0x4D4C4842
 VERSION = 1
 TAG_BYTES = 16
 NAME_BYTES_LIMIT = 253
-_HEADER = struct.Struct("!IBBBBIQQQ6sB")
+_HEADER = struct.Struct("!IBBBBIQQQQQ6sB")
 _SHORTEST = _HEADER.size + TAG_BYTES
 _LONGEST = _SHORTEST + 2 * NAME_BYTES_LIMIT
 _MICROSECONDS = 1_000_000
@@ -68,19 +74,27 @@ class NodeState(IntEnum):
     """Stops; announces until the next one does."""
 
 
+_STATES = {state.value: state for state in NodeState}
+
+
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What one heartbeat says; `link` is the sender's interface."""
+    """What one heartbeat says; `link` is the sender's interface.
+
+    `orders_version` grows with the orders that the sender has heard of, alike on all nodes.
+    """
 
     node: str
     link: str
     state: NodeState
     incarnation: int
     sequence: int
-    your_incarnation: int
+    challenge: int
+    echo: int
     interval_seconds: float
     multiplier: int
     mac: bytes = bytes(6)
+    orders_version: int = 0
 
 
 def encode(heartbeat: Heartbeat, key: bytes) -> bytes:
@@ -97,7 +111,9 @@ def encode(heartbeat: Heartbeat, key: bytes) -> bytes:
         round(heartbeat.interval_seconds * _MICROSECONDS),
         heartbeat.incarnation,
         heartbeat.sequence,
-        heartbeat.your_incarnation,
+        heartbeat.challenge,
+        heartbeat.echo,
+        heartbeat.orders_version,
         heartbeat.mac,
         len(link),
     )
@@ -124,11 +140,11 @@ def decode(data: bytes, keys: Sequence[bytes]) -> Heartbeat | DropReason:
     body, tag = data[:-TAG_BYTES], data[-TAG_BYTES:]
     if not any(hmac.compare_digest(_tag(body, key), tag) for key in keys):
         return DropReason.AUTHENTICATION
-    incarnation, sequence, your_incarnation, mac, link_length = fields[6:]
+    incarnation, sequence, challenge, echo, orders_version, mac, link_length = fields[6:]
     node_end = _HEADER.size + node_length
     if node_end + link_length != len(body) or not multiplier or not interval_us or not node_length:
         return DropReason.MALFORMED
-    if state > max(NodeState):
+    if state not in _STATES:
         return DropReason.STATE
     try:
         node, link = body[_HEADER.size : node_end].decode(), body[node_end:].decode()
@@ -137,11 +153,13 @@ def decode(data: bytes, keys: Sequence[bytes]) -> Heartbeat | DropReason:
     return Heartbeat(
         node=node,
         link=link,
-        state=NodeState(state),
+        state=_STATES[state],
         incarnation=incarnation,
         sequence=sequence,
-        your_incarnation=your_incarnation,
+        challenge=challenge,
+        echo=echo,
         interval_seconds=interval_us / _MICROSECONDS,
         multiplier=multiplier,
         mac=mac,
+        orders_version=orders_version,
     )

@@ -78,6 +78,7 @@ class Policy:
         self._reflex = ControlClient(settings.control_socket, self._on_reflex, self._on_line)
         self.metrics = Metrics(settings.node, self._reports)
         self._state = "STARTING"
+        self._version = 0
 
     def why_not_ready(self) -> str | None:
         """Tell why this process cannot do its work; None: it can."""
@@ -126,6 +127,9 @@ class Policy:
             self._reflex.say(control.gone_line(address_from_name(key[1])))
         elif old is None or old.spec.layer2 != new.spec.layer2:
             self._reflex.say(control.vip_line(_orders(new)))
+        if change := _generation(new) - _generation(old):
+            self._version += change
+            self._reflex.say(control.version_line(self._version))
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():
@@ -146,6 +150,8 @@ class Policy:
         self._reflex.say(control.RESET)
         for vip in self._vips:
             self._reflex.say(control.vip_line(_orders(vip)))
+        self._version = sum(map(_generation, self._vips))
+        self._reflex.say(control.version_line(self._version))
         self._reflex.say(control.SYNCED)
 
     def _tell_roll(self) -> None:
@@ -197,6 +203,11 @@ class Policy:
 def _orders(vip: VirtualIP) -> Orders:
     layer2 = vip.spec.layer2
     return Orders(vip.spec.address, layer2.nodes, layer2.interfaces, layer2.suspended is not None)
+
+
+def _generation(vip: VirtualIP | None) -> int:
+    """How often the orders for a VIP have changed; the sum over all is alike on all nodes."""
+    return 0 if vip is None else vip.meta.generation
 
 
 def _links_of(line: Line) -> tuple[HeartbeatLink, ...]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from metallb_speaker.io.datagram import HeartbeatPort
 from metallb_speaker.io.packet import PacketPort
-from metallb_speaker.l2.announcer import announcement
 from metallb_speaker.l2.gratuitous import Schedule
 from metallb_speaker.l2.groups import SolicitedNodeGroups
+from metallb_speaker.l2.unasked import announcement, question
 
 if TYPE_CHECKING:
     import asyncio
@@ -59,6 +59,12 @@ class Port:
         self.schedule.cancel(address)
         self._rounds.pop(address, None)
         self.packet.change_groups(self.groups.update(removed=(address,)))
+
+    def ask(self, address: bytes) -> None:
+        """Ask who has an address."""
+        frame = question(self.link, address)
+        if frame is not None:
+            self.packet.send(frame)
 
     def send_due(self, now: float) -> int:
         """Send the announcements that are due; tells how many frames went out."""

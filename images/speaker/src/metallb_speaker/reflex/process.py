@@ -31,6 +31,7 @@ from metallb_speaker.announce.announcer import Announcer
 from metallb_speaker.announce.model import (
     Announce,
     Announced,
+    Ask,
     ConflictGone,
     ConflictSeen,
     OwnLink,
@@ -38,14 +39,9 @@ from metallb_speaker.announce.model import (
 )
 from metallb_speaker.io.links import LinkMonitor
 from metallb_speaker.l2.errors import DropReason
-from metallb_speaker.l2.responder import Answer, respond
-from metallb_speaker.liveness.members import (
-    Liveness,
-    MemberChanged,
-    MemberDown,
-    MemberUp,
-    SelfChanged,
-)
+from metallb_speaker.l2.responder import Answer, SightingKind, respond
+from metallb_speaker.liveness.events import MemberChanged, MemberDown, MemberUp, SelfChanged
+from metallb_speaker.liveness.members import Liveness
 from metallb_speaker.liveness.paths import LocalLink
 from metallb_speaker.reflex.ports import Port, Ports
 from metallb_speaker.reflex.server import ControlServer
@@ -60,13 +56,15 @@ if TYPE_CHECKING:
     from metallb_speaker.control import Line
     from metallb_speaker.io.links import UsableLink
     from metallb_speaker.l2.responder import Sighting
-    from metallb_speaker.liveness.members import Event
+    from metallb_speaker.liveness.events import Event
     from metallb_speaker.settings import Settings
 
 LEAVE_SECONDS = 1.0
 """How long others have to take over when we stop."""
 
 COUNTERS_SECONDS = 5.0
+
+_USES = frozenset({SightingKind.ARP_REQUEST, SightingKind.NEIGHBOR_SOLICITATION})
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +114,7 @@ class Reflex:
             self._ports.close()
 
     async def _leave(self) -> None:
-        self._liveness.leave(self._clock())
+        self._liveness.leave()
         self._pump()
         if self._told:
             self._quiet.clear()
@@ -153,8 +151,9 @@ class Reflex:
 
     def _on_frames(self, port: Port, raw: socket.socket) -> None:
         owned = self._announcer.owned.get(port.link.name, set())
+        watched = self._announcer.watched
         for frame in port.packet.frames(raw):
-            outcome = respond(frame, port.link, owned, owned)
+            outcome = respond(frame, port.link, owned, watched)
             if isinstance(outcome, Answer):
                 port.packet.send(outcome.frame)
                 self._count("answers")
@@ -164,9 +163,19 @@ class Reflex:
                 self._on_sighting(port, outcome)
 
     def _on_sighting(self, port: Port, sighting: Sighting) -> None:
+        """Take in a claim; mere use of an address as a source, as IPVS nodes do, claims nothing."""
+        if sighting.kind in _USES:
+            return
         node = self._liveness.node_of(sighting.mac.packed)
         address = ip_address(sighting.address)
-        self._announcer.saw(address, node, str(sighting.mac), port.link.name, self._clock())
+        self._announcer.saw(
+            address,
+            node,
+            str(sighting.mac),
+            port.link.name,
+            self._clock(),
+            is_newer=node is not None and self._liveness.has_newer_orders(node),
+        )
         self._pump()
 
     def _on_datagrams(self, port: Port, udp: socket.socket) -> None:
@@ -231,6 +240,9 @@ class Reflex:
                 for port in self._ports.by_name.values():
                     if address.packed in self._announcer.owned.get(port.link.name, ()):
                         port.schedule.add(address.packed, now)
+            case Ask(address):
+                for port in self._ports.by_name.values():
+                    port.ask(address.packed)
             case Withdrawn(address, reason):
                 self._told.pop(address, None)
                 if not self._told:
@@ -303,6 +315,8 @@ class Reflex:
                 self._announcer.set_orders(orders, now)
             case "gone":
                 self._announcer.remove(ip_address(line["address"]))
+            case "version":
+                self._liveness.orders_version = line["version"]
             case "peers":
                 self._liveness.set_peers(control.peers_of(line), now)
             case "reset":
