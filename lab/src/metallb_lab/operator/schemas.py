@@ -135,13 +135,20 @@ class Schema:
         self._rules = tuple(compiled_rules(document))
 
     def faults(self, value: Any, old: Any = None) -> list[Fault]:
-        """Everything that is wrong with a value; ``old`` is what it replaces."""
+        """Everything that is wrong with a value; ``old`` is what it replaces.
+
+        Rules are asked only about a value that the schema takes, so that each fault is told once.
+        """
+        errors = list(self._validator.iter_errors(value))
+        mistyped = {tuple(e.absolute_path) for e in errors if e.validator == "type"}
         found = [
             Fault(tuple(error.absolute_path), tuple(error.absolute_schema_path), text)
-            for error in self._validator.iter_errors(value)
+            for error in errors
+            if error.validator == "type" or tuple(error.absolute_path) not in mistyped
             for text in self._texts(error)
         ]
-        found += [fault for rule in self._rules for fault in rule.faults(value, old)]
+        if not found:
+            found = [fault for rule in self._rules for fault in rule.faults(value, old)]
         return sorted(found, key=lambda fault: (tuple(map(str, fault.path)), fault.message))
 
     def with_defaults(self, value: Document) -> Document:
@@ -162,6 +169,8 @@ class Schema:
                 known = error.schema.get("properties") or {}
                 unknown = (n for n in error.instance if n not in known)
                 yield from (f"{where}.{name} in body is a forbidden property" for name in unknown)
+            case "anyOf":
+                yield f'"{where}" must validate at least one schema (anyOf)'
             case _:
                 yield f"{where} {wording(error)}"
 
