@@ -70,6 +70,15 @@ LAB_NEEDS = (
 BENCH_NEEDS = (Need("keepalived", "keepalived", "is the peer of the fail-over benchmark"),)
 VENV_NEED = Need("ensurepip", "python3-venv", "makes the virtual environment that uv is put into")
 
+PROGRAMS = (
+    "kubernetes.config",
+    "metallb_controller.app.run",
+    "metallb_lab.apiserver",
+    "metallb_speaker.policy.process",
+    "metallb_speaker.reflex.process",
+)
+"""Modules that import all that the lab's processes do."""
+
 LEVELS: Mapping[str, Sequence[Need]] = {
     "python": (),
     "tools": TOOL_NEEDS,
@@ -222,6 +231,13 @@ def sync(uv: str) -> None:
     if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode:
         raise SetupError(f"{' '.join(command)} failed; its words are above")
     STAMP.write_text(digest_of_environment())
+    compile_modules()
+
+
+def compile_modules() -> None:
+    """Import once what the lab starts many times at once, so that Python compiles it only once."""
+    command = [str(ENVIRONMENT / "bin" / "python"), "-c", f"import {', '.join(PROGRAMS)}"]
+    subprocess.run(command, cwd=ROOT, stderr=subprocess.DEVNULL, check=False)  # only to be quicker
 
 
 # ---------------------------------------------------------------- command line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import stat
@@ -154,6 +155,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(setup, "PROGRAM_PATH", str(tmp_path))
     monkeypatch.setattr(setup, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(setup, "compile_modules", lambda: None)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return tmp_path
 
@@ -205,6 +207,10 @@ def test_an_environment_that_does_not_fit_is_synced_once(
     setup.set_up("python")
     assert len(calls(machine)) == 1
     assert calls(machine)[0].startswith("uv sync --locked --python ")
+
+
+def test_the_modules_to_be_compiled_exist() -> None:
+    assert all(importlib.util.find_spec(name) for name in setup.PROGRAMS)
 
 
 def test_a_failed_sync_is_said_and_not_remembered(
