@@ -1,0 +1,55 @@
+#!/usr/bin/env python3
+"""Tells on the BGP objects of users what they name and is not there."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "dist"))
+
+from metallb.domain.bgp_passwords import SOURCE_LABEL
+from metallb.domain.bgp_references import bgp_references
+from metallb.hook.bindings import OURS
+from metallb.hook.config import Binding, HookConfig
+from metallb.hook.runner import run
+
+IDENTITY = (
+    "name: .metadata.name, uid: .metadata.uid, generation: .metadata.generation,"
+    " conditions: .status.conditions"
+)
+
+CONFIG = HookConfig(
+    queue="bgp-references",
+    bindings=(
+        Binding(
+            "configurations",
+            OURS,
+            "MetalLoadBalancerConfiguration",
+            f"{{{IDENTITY}, peerNames: .spec.bgp.peerNames, advertisements: .spec.advertisements}}",
+        ),
+        Binding(
+            "peers",
+            OURS,
+            "MetalLoadBalancerBGPPeer",
+            f"{{{IDENTITY}, passwordSecretRef: .spec.passwordSecretRef}}",
+        ),
+        Binding(
+            "pools",
+            OURS,
+            "MetalLoadBalancerPool",
+            f"{{{IDENTITY}, addresses: .spec.addresses}}",
+        ),
+        Binding(
+            "secrets",
+            "v1",
+            "Secret",
+            "{"
+            "namespace: .metadata.namespace, name: .metadata.name,"
+            'data: (.data // {} | map_values(. != ""))'
+            "}",
+            labels=((SOURCE_LABEL, "true"),),
+        ),
+    ),
+)
+
+if __name__ == "__main__":
+    run(CONFIG, bgp_references)

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from typing import Any
+
+from metallb.api.virtual_ips import VirtualIP, read_virtual_ip
+from metallb.domain.adoption import adoption
+from metallb.domain.decisions import CreateIfNotExists, Decision
+from support.objects import bound_condition, service_object
+from support.situations import HOSTILE, situation
+
+OLD_KIND = [{"name": "sdninternall2lbservices.internal.network.deckhouse.io"}]
+FRONT = [{"name": "front"}]
+
+
+def _service(name: str, *ingress: str, bound: str = "front", **more: Any) -> dict[str, Any]:
+    return service_object(name, ingress=ingress, conditions=(bound_condition(bound),), **more)
+
+
+def _entries(decision: Decision) -> list[VirtualIP]:
+    found = []
+    for item in decision.operations:
+        assert isinstance(item, CreateIfNotExists)
+        vip = read_virtual_ip(item.object)
+        assert isinstance(vip, VirtualIP)
+        found.append(vip)
+    return found
+
+
+def _said(decision: Decision) -> list[tuple[str, str, list[str], str]]:
+    return [
+        (vip.name, vip.spec.pool, [str(key) for key in vip.spec.services], vip.spec.traffic_policy)
+        for vip in _entries(decision)
+    ]
+
+
+def _decide(services: list[Any], **more: Any) -> Decision:
+    given: dict[str, Any] = {"old_kind": OLD_KIND, "classes": FRONT, "virtual_ips": [], **more}
+    return adoption(situation(services=services, **given))
+
+
+def test_every_running_address_gets_an_entry() -> None:
+    decision = _decide(
+        [
+            _service("b", "10.0.0.9", "10.0.0.2"),
+            _service("a", "fd00::1", externalTrafficPolicy="Local"),
+        ]
+    )
+    assert _said(decision) == [
+        ("10.0.0.2", "front", ["default/b"], "Cluster"),
+        ("10.0.0.9", "front", ["default/b"], "Cluster"),
+        ("fd00--1", "front", ["default/a"], "Local"),
+    ]
+
+
+def test_a_shared_address_has_one_entry_with_the_oldest_first() -> None:
+    services = [
+        _service("young", "10.0.0.2", created="2026-02-01T00:00:00Z"),
+        _service("old", "10.0.0.2", created="2026-01-01T00:00:00Z", externalTrafficPolicy="Local"),
+    ]
+    assert _said(_decide(services)) == [
+        ("10.0.0.2", "front", ["default/old", "default/young"], "Local")
+    ]
+
+
+def test_an_address_of_two_classes_stays_with_the_oldest_service() -> None:
+    services = [
+        _service("young", "10.0.0.2", bound="back", created="2026-02-01T00:00:00Z"),
+        _service("old", "10.0.0.2", created="2026-01-01T00:00:00Z"),
+    ]
+    decision = _decide(services, classes=[{"name": "front"}, {"name": "back"}])
+    assert _said(decision) == [("10.0.0.2", "front", ["default/old"], "Cluster")]
+
+
+def test_what_the_ledger_has_is_not_written_again() -> None:
+    known = [{"name": "10.0.0.2"}]
+    decision = _decide([_service("a", "10.0.0.2", "10.0.0.3")], virtual_ips=known)
+    assert [vip.name for vip in _entries(decision)] == ["10.0.0.3"]
+
+
+def test_who_is_not_bound_to_a_class_that_exists_is_left_out() -> None:
+    services = [
+        _service("gone", "10.0.0.2", bound="gone"),
+        service_object("unbound", ingress=("10.0.0.3",)),
+        service_object(
+            "unknown",
+            ingress=("10.0.0.4",),
+            conditions=(bound_condition("front", "LoadBalancerClassUnknown"),),
+        ),
+        _service("internal", "10.0.0.5", type="ClusterIP"),
+        _service("nothing"),
+        _service("a-name", "lb.example.com"),
+    ]
+    assert _decide(services) == Decision()
+
+
+def test_once_the_old_kind_is_gone_there_is_nothing_to_adopt() -> None:
+    assert _decide([_service("a", "10.0.0.2")], old_kind=[]) == Decision()
+    assert adoption(situation()) == Decision()
+
+
+def test_what_is_no_service_stops_nothing() -> None:
+    decision = _decide([*HOSTILE, _service("a", "10.0.0.2")])
+    assert [vip.name for vip in _entries(decision)] == ["10.0.0.2"]

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from typing import Any
+
+from metallb.domain.bgp_references import bgp_references
+from metallb.domain.decisions import CreateIfNotExists, Decision, MergePatch
+from metallb.domain.hook_metrics import HookMetric, MetricGroup
+from support.situations import HOSTILE, NOW_TEXT, situation
+
+PEER = {"name": "tor", "uid": "u-tor", "generation": 3}
+POOL = {"name": "edge", "uid": "u-edge", "generation": 1, "addresses": ["192.0.2.0/24"]}
+CONFIGURATION = {
+    "name": "main",
+    "uid": "u-main",
+    "generation": 2,
+    "peerNames": ["tor"],
+    "advertisements": [{"poolNames": ["edge"]}],
+}
+
+
+def _condition(kind: str, status: str, reason: str, message: str = "", **more: Any) -> Any:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": NOW_TEXT,
+        **more,
+    }
+
+
+def _patches(decision: Decision) -> dict[str, Any]:
+    found = [item for item in decision.operations if isinstance(item, MergePatch)]
+    assert all(item.subresource == "status" for item in found)
+    return {
+        f"{item.target.kind}/{item.target.name}": item.patch["status"]["conditions"]
+        for item in found
+    }
+
+
+def _reasons(decision: Decision) -> list[tuple[str, str, str]]:
+    series = decision.metrics[MetricGroup.BGP_OBJECTS]
+    assert all(item.name == HookMetric.PROBLEM for item in series)
+    events = [item for item in decision.operations if isinstance(item, CreateIfNotExists)]
+    said = {(item.object["involvedObject"]["name"], item.object["reason"]) for item in events}
+    assert said == {(item.labels["name"], item.labels["reason"]) for item in series}
+    return [(item.labels["name"], item.labels["path"], item.labels["reason"]) for item in series]
+
+
+def test_what_is_whole_says_so() -> None:
+    decision = bgp_references(
+        situation(configurations=[CONFIGURATION], peers=[PEER], pools=[POOL], secrets=[])
+    )
+    assert _patches(decision) == {
+        "MetalLoadBalancerConfiguration/main": [
+            _condition("ReferencesResolved", "True", "AllRight", observedGeneration=2)
+        ],
+        "MetalLoadBalancerBGPPeer/tor": [
+            _condition("ReferencesResolved", "True", "AllRight", observedGeneration=3)
+        ],
+        "MetalLoadBalancerPool/edge": [
+            _condition("AddressesValid", "True", "AllRight", observedGeneration=1)
+        ],
+    }
+    assert _reasons(decision) == []
+
+
+def test_unknown_peers_and_pools_are_named() -> None:
+    configuration = {
+        **CONFIGURATION,
+        "peerNames": ["tor", "core"],
+        "advertisements": [{"poolNames": ["edge", "x"]}, {"poolNames": ["y"]}],
+    }
+    decision = bgp_references(situation(configurations=[configuration], peers=[PEER], pools=[POOL]))
+    [condition] = _patches(decision)["MetalLoadBalancerConfiguration/main"]
+    assert (condition["status"], condition["reason"]) == ("False", "UnknownPeer")
+    assert condition["message"] == (
+        ".spec.bgp.peerNames[1]: no MetalLoadBalancerBGPPeer 'core'; "
+        ".spec.advertisements[0].poolNames[1]: no MetalLoadBalancerPool 'x'; "
+        ".spec.advertisements[1].poolNames[0]: no MetalLoadBalancerPool 'y'"
+    )
+    assert len(_reasons(decision)) == 3
+
+
+def test_a_missing_password_is_told_on_the_peer() -> None:
+    def judged(*secrets: Any) -> Any:
+        peer = {**PEER, "passwordSecretRef": {"namespace": "net", "name": "tor"}}
+        decision = bgp_references(situation(peers=[peer], secrets=list(secrets)))
+        [condition] = _patches(decision)["MetalLoadBalancerBGPPeer/tor"]
+        return condition["reason"], condition["message"], len(_reasons(decision))
+
+    secret = {"namespace": "net", "name": "tor", "data": {"password": True}}
+    assert judged(secret) == ("AllRight", "", 0)
+    assert judged() == (
+        "PasswordSecretNotFound",
+        (
+            ".spec.passwordSecretRef: no Secret net/tor with the label "
+            'network.deckhouse.io/metallb-bgp-password: "true"'
+        ),
+        1,
+    )
+    reason, message, _ = judged({**secret, "data": {}})
+    assert (reason, "has no key password" in message) == ("PasswordSecretInvalid", True)
+
+
+def test_copies_of_one_name_are_told_apart() -> None:
+    def peer(namespace: str, name: str) -> Any:
+        ref = {"namespace": namespace, "name": name}
+        return {"name": f"{namespace}.{name}", "uid": name, "passwordSecretRef": ref}
+
+    def secret(namespace: str, name: str) -> Any:
+        return {"namespace": namespace, "name": name, "data": {"password": True}}
+
+    pairs = [("a", "b-c"), ("a-b", "c"), ("x", "X")]
+    decision = bgp_references(
+        situation(peers=[peer(*pair) for pair in pairs], secrets=[secret(*pair) for pair in pairs])
+    )
+    messages = {
+        name: conditions[0]["message"].partition(": ")[2]
+        for name, conditions in _patches(decision).items()
+    }
+    assert messages == {
+        "MetalLoadBalancerBGPPeer/a.b-c": "",
+        "MetalLoadBalancerBGPPeer/a-b.c": (
+            "the copy of Secret a-b/c would have the name of the copy of a/b-c"
+        ),
+        "MetalLoadBalancerBGPPeer/x.X": (
+            "the copy of Secret x/X would have a name that no object can have"
+        ),
+    }
+
+
+def test_pools_that_overlap_or_are_malformed() -> None:
+    pools = [
+        {"name": "b", "uid": "b", "addresses": ["192.0.2.128-192.0.2.130", "198.51.100.0/24"]},
+        {"name": "a", "uid": "a", "addresses": ["192.0.2.0/24", "nonsense", "192.0.2.7"]},
+    ]
+    decision = bgp_references(situation(pools=pools))
+    assert _reasons(decision) == [
+        ("a", ".spec.addresses[1]", "InvalidRange"),
+        ("b", ".spec.addresses[0]", "OverlappingPools"),
+    ]
+    [condition] = _patches(decision)["MetalLoadBalancerPool/b"]
+    assert condition["message"] == (
+        ".spec.addresses[0]: 192.0.2.128-192.0.2.130 has addresses of pool a"
+    )
+
+
+def test_a_condition_that_says_it_already_is_left_alone() -> None:
+    said = _condition("ReferencesResolved", "True", "AllRight", observedGeneration=3)
+    peer = {**PEER, "conditions": [said]}
+    assert _patches(bgp_references(situation(peers=[peer]))) == {}
+
+
+def test_conditions_of_others_and_times_of_no_change_stay() -> None:
+    foreign = {"type": "Established", "status": "True"}
+    since = "2026-01-01T00:00:00Z"
+    before = {**_condition("ReferencesResolved", "True", "AllRight"), "lastTransitionTime": since}
+    peer = {**PEER, "conditions": [before, foreign]}
+    conditions = _patches(bgp_references(situation(peers=[peer])))["MetalLoadBalancerBGPPeer/tor"]
+    assert conditions[0] == foreign
+    assert (conditions[1]["lastTransitionTime"], conditions[1]["observedGeneration"]) == (since, 3)
+
+
+def test_an_empty_cluster_needs_nothing() -> None:
+    empty = Decision(metrics={MetricGroup.BGP_OBJECTS: []})
+    assert bgp_references(situation()) == empty
+
+
+def test_what_is_no_object_stops_nothing() -> None:
+    hostile = list(HOSTILE)
+    decision = bgp_references(
+        situation(
+            configurations=[*hostile, CONFIGURATION],
+            peers=[*hostile, PEER],
+            pools=[*hostile, POOL],
+            secrets=hostile,
+        )
+    )
+    patches = _patches(decision)
+    assert patches["MetalLoadBalancerConfiguration/main"][0]["status"] == "True"
+    assert patches["MetalLoadBalancerPool/edge"][0]["status"] == "True"
