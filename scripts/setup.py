@@ -66,6 +66,7 @@ LAB_NEEDS = (
     Need("sysctl", "procps", "sets forwarding in the lab's namespaces"),
     Need("setpriv", "util-linux", "ends the lab's processes when the lab ends"),
     Need("tcpdump", "tcpdump", "shows the frames of a lab that was kept"),
+    Need("curl", "curl", "asks the web servers of a lab that was kept"),
 )
 BENCH_NEEDS = (Need("keepalived", "keepalived", "is the peer of the fail-over benchmark"),)
 VENV_NEED = Need("ensurepip", "python3-venv", "makes the virtual environment that uv is put into")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import setup
+from metallb_lab.preflight import COMMANDS
 from setup import BENCH_NEEDS, LAB_NEEDS, LEVELS, ROOT_LEVELS, VENV_NEED, Need, SetupError
 
 IP = next(need for need in LAB_NEEDS if need.name == "ip")
@@ -53,6 +54,11 @@ def test_only_what_is_missing_is_listed() -> None:
 
 def test_benchmarks_need_all_that_the_lab_needs() -> None:
     assert set(LEVELS["bench"]) == {*LAB_NEEDS, *BENCH_NEEDS}
+
+
+def test_what_the_lab_looks_for_before_it_starts_is_brought() -> None:
+    brought = {(need.name, need.package) for need in LAB_NEEDS}
+    assert {(name, package) for name, (package, _) in COMMANDS.items()} <= brought
 
 
 def test_programs_files_and_modules_are_found_where_they_are(
