@@ -16,7 +16,7 @@ from setup import ENVIRONMENT, ROOT, find_uv
 from stages import in_words, run
 
 LIMIT_SECONDS = 600.0
-SOURCES = ("lib/python/src", "images/controller/src", "images/speaker/src", "lab/src")
+SOURCES = ("lib/python/src", "images/controller/src", "images/speaker/src", "lab/src", "hooks")
 PROSE = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "docs", "crds", "scripts")
 
 

@@ -51,7 +51,7 @@ def folders(path: Path) -> list[Path]:
 def source_files() -> list[Path]:
     return [
         path
-        for folder in (*SOURCES.values(), ROOT / "scripts")
+        for folder in (*SOURCES.values(), ROOT / "scripts", ROOT / "hooks")
         for path in files("*.py", below=folder)
     ]
 
