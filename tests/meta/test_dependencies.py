@@ -85,4 +85,5 @@ def test_each_tool_has_its_decision() -> None:
 
 
 def is_decided(name: str) -> bool:
-    return re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", ADRS, re.I) is not None
+    """Tell whether a decision record names a distribution, in code type."""
+    return re.search(rf"`{re.escape(name)}`", ADRS, re.I) is not None
