@@ -2,13 +2,14 @@
 
     policy ──► reflex   reset, vip*, synced     the whole table; what is not in it is removed
                         vip, gone               one VIP
-                        version                 up to which version of the ledger orders are told
                         peers                   the roll
-                        leave                   stop, others take over
     reflex ──► policy   state, links, peer      what we say of ourselves, our interfaces, peers
                         announced, withdrawn    one VIP
                         conflict
                         told                    the end of what is said at once to a new connection
+                        counters                what was counted since the last such line
+
+Orders have a version, which grows alike on all nodes: it says how far in the ledger they are.
 
 Either may die and come back: policy then sends the whole table again, and reflex all that it
 announces. Lines that cannot be read are a bug of ours and end the connection.
@@ -25,7 +26,7 @@ from metallb_speaker.announce.model import Orders
 from metallb_speaker.liveness.paths import Peer, PeerLink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metallb.net.addresses import IPAddress
 
@@ -45,23 +46,26 @@ def decode(data: bytes) -> Line:
     return line
 
 
-# -- policy to reflex
-# --------------------------------------------------------------------------------
+# -- policy to reflex ------------------------------------------------------------------------------
 
 RESET: Line = {"do": "reset"}
-SYNCED: Line = {"do": "synced"}
-LEAVE: Line = {"do": "leave"}
 
 
-def vip_line(orders: Orders) -> Line:
-    """Say the orders for a VIP."""
+def vip_line(orders: Orders, version: int) -> Line:
+    """Say the orders for a VIP, and how far in the ledger they are."""
     return {
         "do": "vip",
         "address": str(orders.address),
         "nodes": orders.nodes,
         "interfaces": orders.interfaces,
         "suspended": orders.is_suspended,
+        "version": version,
     }
+
+
+def synced_line(version: int) -> Line:
+    """Say that the table is complete, and how far in the ledger it is."""
+    return {"do": "synced", "version": version}
 
 
 def orders_of(line: Line) -> Orders:
@@ -72,11 +76,6 @@ def orders_of(line: Line) -> Orders:
         interfaces=tuple(line["interfaces"]),
         is_suspended=bool(line["suspended"]),
     )
-
-
-def version_line(version: int) -> Line:
-    """Say how far the orders have been said: it grows alike on all nodes."""
-    return {"do": "version", "version": version}
 
 
 def gone_line(address: IPAddress) -> Line:
@@ -114,8 +113,7 @@ def peers_of(line: Line) -> dict[str, Peer]:
     }
 
 
-# -- reflex to policy
-# --------------------------------------------------------------------------------
+# -- reflex to policy ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +180,23 @@ def links_line(links: Iterable[tuple[str, Iterable[IPAddress]]]) -> Line:
     }
 
 
-def counters_line(counters: Mapping[str, int]) -> Line:
-    """Say counters, for metrics."""
-    return {"do": "counters", "counters": dict(counters)}
+def counters_line(
+    lost: Mapping[str, int],
+    dropped_frames: Mapping[str, int],
+    dropped_heartbeats: Mapping[str, int],
+    addresses: Mapping[str, Sequence[int]],
+) -> Line:
+    """Say what was counted since the last time; for each address: requests, responses, gratuitous.
+
+    The words of `lost` say what, the other two why.
+    """
+    return {
+        "do": "counters",
+        "lost": lost,
+        "dropped_frames": dropped_frames,
+        "dropped_heartbeats": dropped_heartbeats,
+        "addresses": addresses,
+    }
 
 
 TOLD: Line = {"do": "told"}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 KEY_BYTES_LEAST = 16
 
+CONFIGURATION_EXIT = 2
+"""Exit code of a process that cannot work as it is set up; it is not started again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:

@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING
 
 from metallb.runtime.logging import set_up_logging
+from metallb_speaker.settings import CONFIGURATION_EXIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,6 @@ STABLE_SECONDS = 10.0
 """A process that has run for so long is started again at once."""
 
 STOP_SECONDS = 6.0
-CONFIGURATION_EXIT = 2
 _PR_SET_PDEATHSIG = 1
 
 log = logging.getLogger(__name__)

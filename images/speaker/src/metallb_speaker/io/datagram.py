@@ -7,6 +7,7 @@ RFC 4594 §3.1), so that a congested network drops them last.
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING
 
@@ -39,22 +40,26 @@ def _open(family: socket.AddressFamily, interface: str, port: int) -> socket.soc
 
 
 class HeartbeatPort:
-    """Heartbeats over one interface, by IPv4 and IPv6."""
+    """Heartbeats over one interface, by IPv4 and, where the kernel has it, IPv6."""
 
     def __init__(self, interface: str, port: int) -> None:
-        self._ipv4 = _open(socket.AF_INET, interface, port)
-        self._ipv6 = _open(socket.AF_INET6, interface, port)
-        self.lost_datagrams = 0
+        self._by_version = {4: _open(socket.AF_INET, interface, port)}
+        try:
+            self._by_version[6] = _open(socket.AF_INET6, interface, port)
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                self.close()
+                raise
 
     @property
-    def sockets(self) -> tuple[socket.socket, socket.socket]:
+    def sockets(self) -> tuple[socket.socket, ...]:
         """The sockets to wait on."""
-        return self._ipv4, self._ipv6
+        return tuple(self._by_version.values())
 
     def close(self) -> None:
-        """Close both sockets."""
-        self._ipv4.close()
-        self._ipv6.close()
+        """Close all sockets."""
+        for udp in self._by_version.values():
+            udp.close()
 
     @staticmethod
     def datagrams(udp: socket.socket) -> Iterator[bytes]:
@@ -67,10 +72,13 @@ class HeartbeatPort:
             except OSError:
                 continue  # an ICMP error about an earlier datagram
 
-    def send(self, data: bytes, address: IPv4Address | IPv6Address, port: int) -> None:
-        """Send a datagram; one that cannot be sent is counted and lost."""
-        udp = self._ipv4 if address.version == 4 else self._ipv6
+    def send(self, data: bytes, address: IPv4Address | IPv6Address, port: int) -> bool:
+        """Send a datagram; tells whether the kernel took it."""
+        udp = self._by_version.get(address.version)
+        if udp is None:
+            return False
         try:
             udp.sendto(data, (str(address), port))
         except OSError:
-            self.lost_datagrams += 1
+            return False
+        return True

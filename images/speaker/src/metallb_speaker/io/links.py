@@ -2,8 +2,8 @@
 
 The table is read once and then kept by the kernel's messages; when the kernel says that it has lost
 some (ENOBUFS), it is read again. Only interfaces on which a VIP may be announced come out: up, with
-carrier, broadcast, with a MAC, no member of a bridge or bond, and not one of those that container
-networks make (`EXCLUDED`, MetalLB's list).
+carrier, broadcast, with a MAC, no member of a bridge or bond (in a VRF it may be), and not one of
+those that container networks make (`EXCLUDED`, MetalLB's list).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class UsableLink:
 class _Interface:
     name: str = ""
     flags: int = 0
-    master: int = 0
+    is_member: bool = False
     mac: str = ""
     addresses: dict[str, int] = field(default_factory=dict)
 
@@ -60,15 +60,16 @@ class _Interface:
 class LinkTable:
     """The interfaces as the kernel's messages tell them; no I/O.
 
-    `apply` takes a message of pyroute2 (anything with `get`).
+    `apply` takes a message of pyroute2 (anything with its `get`).
     """
 
     def __init__(self, excluded: str = EXCLUDED) -> None:
         self._excluded = re.compile(excluded)
         self._interfaces: dict[int, _Interface] = {}
+        self._usable: dict[int, UsableLink] = {}
 
     def apply(self, message: Any) -> bool:
-        """Take in a message; tells whether it was about interfaces or addresses at all."""
+        """Take in a message; tells whether what is usable has changed."""
         event = message.get("event")
         if event in ("RTM_NEWLINK", "RTM_DELLINK"):
             self._apply_link(message, is_new=event == "RTM_NEWLINK")
@@ -76,7 +77,7 @@ class LinkTable:
             self._apply_address(message, is_new=event == "RTM_NEWADDR")
         else:
             return False
-        return True
+        return self._judge(int(message.get("index")))
 
     def _apply_link(self, message: Any, *, is_new: bool) -> None:
         index = int(message.get("index"))
@@ -88,34 +89,42 @@ class LinkTable:
         found = self._interfaces.setdefault(index, _Interface())
         found.name = str(message.get("ifname") or found.name)
         found.flags = int(message.get("flags") or 0)
-        found.master = int(message.get("master") or 0)
         found.mac = str(message.get("address") or "")
+        is_in_vrf = message.get(("linkinfo", "slave_kind")) == "vrf"
+        found.is_member = bool(message.get("master")) and not is_in_vrf
 
     def _apply_address(self, message: Any, *, is_new: bool) -> None:
+        found = self._interfaces.get(int(message.get("index")))
         address = message.get("local") or message.get("address")
-        if address is None:
+        if found is None or address is None:
             return
-        found = self._interfaces.setdefault(int(message.get("index")), _Interface())
         text = f"{address}/{message.get('prefixlen')}"
         if is_new:
             found.addresses[text] = int(message.get("flags") or 0)
         else:
             found.addresses.pop(text, None)
 
+    def _judge(self, index: int) -> bool:
+        """Look again whether an interface is usable; tells whether that has changed."""
+        item = self._interfaces.get(index)
+        before, now = self._usable.get(index), None
+        if item is not None:
+            now = self._as_usable(index, item)
+        if now is not None:
+            self._usable[index] = now
+        else:
+            self._usable.pop(index, None)
+        return now != before
+
     def usable(self) -> dict[str, UsableLink]:
         """Give the interfaces on which VIPs may be announced, by name."""
-        found: dict[str, UsableLink] = {}
-        for index, item in sorted(self._interfaces.items()):
-            link = self._usable(index, item)
-            if link is not None:
-                found[item.name] = link
-        return found
+        return {link.name: link for _, link in sorted(self._usable.items())}
 
-    def _usable(self, index: int, item: _Interface) -> UsableLink | None:
+    def _as_usable(self, index: int, item: _Interface) -> UsableLink | None:
         wanted = _IFF_UP | _IFF_BROADCAST | _IFF_LOWER_UP
         if item.flags & wanted != wanted or item.flags & (_IFF_LOOPBACK | _IFF_NOARP):
             return None
-        if item.master or not item.name or self._excluded.match(item.name):
+        if item.is_member or self._excluded.match(item.name):
             return None
         try:
             mac = MacAddress.parse(item.mac)
@@ -143,7 +152,6 @@ class LinkMonitor:
     ) -> None:
         self._on_change = on_change
         self._excluded = excluded
-        self._usable: dict[str, UsableLink] | None = None
 
     async def run(self) -> None:
         """Follow the kernel until cancelled."""
@@ -163,11 +171,11 @@ class LinkMonitor:
         async with AsyncIPRoute() as listener, AsyncIPRoute() as reader:
             await listener.bind(groups)
             table = await self._read(reader)
-            self._tell(table)
+            self._on_change(table.usable())
             while True:
                 async for message in listener.get():
                     if table.apply(message):
-                        self._tell(table)
+                        self._on_change(table.usable())
 
     async def _read(self, route: AsyncIPRoute) -> LinkTable:
         table = LinkTable(self._excluded)
@@ -176,9 +184,3 @@ class LinkMonitor:
         async for message in await route.get_addr():
             table.apply(message)
         return table
-
-    def _tell(self, table: LinkTable) -> None:
-        usable = table.usable()
-        if usable != self._usable:
-            self._usable = usable
-            self._on_change(usable)

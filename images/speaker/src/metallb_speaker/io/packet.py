@@ -20,14 +20,14 @@ from metallb_speaker.l2.filters import PROGRAM
 from metallb_speaker.l2.iana import EtherType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from metallb_speaker.l2.groups import GroupChange
     from metallb_speaker.l2.link import Link
 
 SO_ATTACH_FILTER = 26
 SOL_PACKET = 263
-PACKET_ADD_MEMBERSHIP, PACKET_DROP_MEMBERSHIP = 1, 2
+PACKET_ADD_MEMBERSHIP = 1
 PACKET_MR_ALLMULTI = 2
 FRAME_BYTES = 1522
 FRAMES_PER_WAKE = 64
@@ -72,7 +72,6 @@ class PacketPort:
         self._groups: socket.socket | None = None
         self._joined: set[bytes] = set()
         self._takes_all = False
-        self.lost_frames = 0
 
     @property
     def sockets(self) -> tuple[socket.socket, socket.socket]:
@@ -81,9 +80,9 @@ class PacketPort:
 
     def close(self) -> None:
         """Close all sockets."""
-        for item in (self._arp, self._ipv6, self._groups):
-            if item is not None:
-                item.close()
+        self._arp.close()
+        self._ipv6.close()
+        self._close_groups()
 
     @staticmethod
     def frames(raw: socket.socket) -> Iterator[bytes]:
@@ -98,49 +97,54 @@ class PacketPort:
                     raise
                 return
 
-    def send(self, frame: bytes) -> None:
-        """Send a frame; one that the kernel will not take is counted and lost, as on any wire."""
+    def send(self, frame: bytes) -> bool:
+        """Send a frame; tells whether the kernel took it."""
         raw = self._ipv6 if frame[12:14] == _IPV6 else self._arp
         try:
             raw.send(frame)
         except OSError:
-            self.lost_frames += 1
+            return False
+        return True
 
     # -- groups ------------------------------------------------------------------------------------
 
     def change_groups(self, change: GroupChange) -> None:
         """Join and leave solicited-node groups."""
+        self._joined.difference_update(change.leave)
+        self._joined.update(change.join)
+        if self._takes_all:
+            return
         for group in change.leave:
-            self._joined.discard(group)
-            if not self._takes_all:
-                self._set_membership(group, is_member=False)
-        for group in change.join:
-            self._joined.add(group)
-            if not self._takes_all:
-                self._set_membership(group, is_member=True)
-        if not self._takes_all and len(self._joined) > GROUP_LIMIT:
-            self._take_all(self._joined)
+            self._set_membership(group, socket.IPV6_LEAVE_GROUP)
+        joined = all(self._set_membership(group, socket.IPV6_JOIN_GROUP) for group in change.join)
+        if not joined or len(self._joined) > GROUP_LIMIT:
+            self._take_all()
 
-    def _group_socket(self) -> socket.socket:
-        if self._groups is None:
-            self._groups = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        return self._groups
-
-    def _set_membership(self, group: bytes, *, is_member: bool) -> None:
-        option = socket.IPV6_JOIN_GROUP if is_member else socket.IPV6_LEAVE_GROUP
+    def _set_membership(self, group: bytes, option: int) -> bool:
+        """Join or leave a group; tells whether the kernel has done so."""
         request = group + struct.pack("=I", self.link.index)
         try:
-            self._group_socket().setsockopt(socket.IPPROTO_IPV6, option, request)
+            if self._groups is None:
+                self._groups = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+            self._groups.setsockopt(socket.IPPROTO_IPV6, option, request)
         except OSError as error:
-            if is_member and error.errno not in _GONE:
-                log.warning("%s: group not joined (%s)", self.link.name, error)
-                self._take_all(())
+            log.info("%s: a group is not joined or left: %s", self.link.name, error)
+            return False
+        return True
 
-    def _take_all(self, joined: Iterable[bytes]) -> None:
+    def _take_all(self) -> None:
         """Let the interface take all multicast; memberships held so far are given up."""
+        request = struct.pack("=iHH8s", self.link.index, PACKET_MR_ALLMULTI, 0, b"")
+        try:
+            self._ipv6.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
+        except OSError as error:  # the interface has just gone
+            log.warning("%s cannot take all multicast: %s", self.link.name, error)
+            return
         log.info("%s takes all multicast from now on", self.link.name)
         self._takes_all = True
-        request = struct.pack("=iHH8s", self.link.index, PACKET_MR_ALLMULTI, 0, b"")
-        self._ipv6.setsockopt(SOL_PACKET, PACKET_ADD_MEMBERSHIP, request)
-        for group in list(joined):
-            self._set_membership(group, is_member=False)
+        self._close_groups()
+
+    def _close_groups(self) -> None:
+        if self._groups is not None:
+            self._groups.close()
+            self._groups = None

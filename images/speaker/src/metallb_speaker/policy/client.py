@@ -32,6 +32,9 @@ class ControlClient:
         self._on_connect = on_connect
         self._on_line = on_line
         self._writer: asyncio.StreamWriter | None = None
+        self.gone = asyncio.Event()
+        """Set while reflex is not there."""
+        self.gone.set()
 
     @property
     def is_connected(self) -> bool:
@@ -54,6 +57,7 @@ class ControlClient:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             self._writer = writer
+            self.gone.clear()
             log.info("reflex is there")
             try:
                 self._on_connect()
@@ -63,6 +67,7 @@ class ControlClient:
                 log.warning("the connection to reflex ends: %r", error)
             finally:
                 self._writer = None
+                self.gone.set()
                 writer.close()
             log.warning("reflex is gone")
             await asyncio.sleep(RETRY_SECONDS)

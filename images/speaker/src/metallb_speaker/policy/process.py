@@ -76,7 +76,9 @@ class Policy:
         self._deaths = DeathReports(client, settings)
         self._reports = Reports(client, settings.node, self._find_vip, self._vips.feed, time.time)
         self._reflex = ControlClient(settings.control_socket, self._on_reflex, self._on_line)
-        self.metrics = Metrics(settings.node, self._reports)
+        self.metrics = Metrics(
+            settings.node, self._reports, self._find_vip, (self._vips.counts, self._roll.counts)
+        )
         self._state = "STARTING"
         self._version = 0
 
@@ -103,19 +105,23 @@ class Policy:
         gc.freeze()
 
     async def release(self) -> None:
-        """Take our name out of the roll."""
+        """Take our name out of the roll, and write what reflex says at its end."""
         try:
-            await asyncio.wait_for(self._entry.release(), RELEASE_SECONDS)
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._entry.release()
+                await self._reflex.gone.wait()
+                await self._reports.written()
         except TimeoutError:
-            log.warning("our entry in the roll was not released in time")
+            log.warning("not all was released in time")
 
     async def _audit(self) -> None:
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
             self._reports.audit()
+            if self._state == "READY" and self._reflex.is_connected:
+                self._reports.audit_others(self._vips)
 
-    # -- Kubernetes to reflex
-    # ------------------------------------------------------------------------
+    # -- Kubernetes to reflex ----------------------------------------------------------------------
 
     def _find_vip(self, address: IPAddress) -> VirtualIP | None:
         return self._vips.get(("", object_name(address)))
@@ -124,12 +130,12 @@ class Policy:
         if not self._vips.synced.is_set():
             return
         if new is None:
-            self._reflex.say(control.gone_line(address_from_name(key[1])))
+            address = address_from_name(key[1])
+            self._reflex.say(control.gone_line(address))
+            self.metrics.forget(address)
         elif old is None or old.spec.layer2 != new.spec.layer2:
-            self._reflex.say(control.vip_line(_orders(new)))
-        if change := _generation(new) - _generation(old):
-            self._version += change
-            self._reflex.say(control.version_line(self._version))
+            self._version = max(self._version, _version(new))
+            self._reflex.say(control.vip_line(_orders(new), self._version))
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():
@@ -148,15 +154,15 @@ class Policy:
     def _tell_all(self) -> None:
         self._tell_roll()
         self._reflex.say(control.RESET)
+        self._version = max(map(_version, self._vips), default=0)
         for vip in self._vips:
-            self._reflex.say(control.vip_line(_orders(vip)))
-        self._version = sum(map(_generation, self._vips))
-        self._reflex.say(control.version_line(self._version))
-        self._reflex.say(control.SYNCED)
+            self._reflex.say(control.vip_line(_orders(vip), self._version))
+        self._reflex.say(control.synced_line(self._version))
 
     def _tell_roll(self) -> None:
         roll = {str(item.node): item for item in self._roll}
         self._deaths.set_roll(roll)
+        self.metrics.set_peers(node for node in roll if node != self._settings.node)
         peers = {
             node: Peer(
                 item.port, tuple(PeerLink(link.interface, link.addresses) for link in item.links)
@@ -166,8 +172,7 @@ class Policy:
         }
         self._reflex.say(control.peers_line(peers))
 
-    # -- reflex to Kubernetes
-    # ------------------------------------------------------------------------
+    # -- reflex to Kubernetes ----------------------------------------------------------------------
 
     def _on_line(self, line: Line) -> None:
         match line["do"]:
@@ -186,7 +191,7 @@ class Policy:
             case "peer":
                 self._on_peer(line["node"], bool(line["alive"]))
             case "counters":
-                self.metrics.set_counters(line["counters"])
+                self.metrics.add(line)
             case "told":
                 self._reports.audit()
             case unknown:
@@ -205,9 +210,9 @@ def _orders(vip: VirtualIP) -> Orders:
     return Orders(vip.spec.address, layer2.nodes, layer2.interfaces, layer2.suspended is not None)
 
 
-def _generation(vip: VirtualIP | None) -> int:
-    """How often the orders for a VIP have changed; the sum over all is alike on all nodes."""
-    return 0 if vip is None else vip.meta.generation
+def _version(vip: VirtualIP) -> int:
+    """How far in the ledger an object is: they compare (see `metallb.kube.reflector`)."""
+    return int(vip.meta.resource_version)
 
 
 def _links_of(line: Line) -> tuple[HeartbeatLink, ...]:

@@ -19,7 +19,7 @@ from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFo
 from metallb.net.addresses import object_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.client import ApiClient, JsonObject
@@ -33,6 +33,9 @@ WRITES_PER_SECOND = 100.0
 WRITES_BURST = 200
 WRITERS = 4
 RETRY_SECONDS = 1.0
+
+NOT_ANNOUNCED = "NotAnnounced"
+"""Reason of a withdrawal that nobody was told the reason of."""
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ class Reports:
         self._pending: dict[IPAddress, None] = {}
         self._writing: set[IPAddress] = set()
         self._something = asyncio.Event()
+        self._nothing = asyncio.Event()
         self._tokens = float(WRITES_BURST)
         self._filled_at = 0.0
         self.failures = 0
@@ -73,8 +77,7 @@ class Reports:
         """The VIPs that reflex announces."""
         return self._lines
 
-    # -- what reflex says
-    # ----------------------------------------------------------------------------
+    # -- what reflex says --------------------------------------------------------------------------
 
     def forget_all(self) -> None:
         """Take in that reflex will say anew what it announces."""
@@ -109,6 +112,17 @@ class Reports:
             if vip is not None and not self._says(vip, line):
                 self._mark(address)
 
+    def audit_others(self, vips: Iterable[VirtualIP]) -> None:
+        """Mark the statuses that still name this node for what it announces no more.
+
+        So it is when it was withdrawn while nobody was here to be told, and nobody has taken it.
+        """
+        for vip in vips:
+            address = vip.spec.address
+            if _names(vip, self._node) and address not in self._lines:
+                self._withdrawn.setdefault(address, NOT_ANNOUNCED)
+                self._mark(address)
+
     def _says(self, vip: VirtualIP, line: AnnouncedLine) -> bool:
         if not vip.status.announcers:
             return False
@@ -123,20 +137,26 @@ class Reports:
 
     def _mark(self, address: IPAddress) -> None:
         self._pending[address] = None
+        self._nothing.clear()
         self._something.set()
 
-    # -- writing
-    # -------------------------------------------------------------------------------------
+    # -- writing -----------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """Write until cancelled."""
         await asyncio.gather(*(self._write_some() for _ in range(WRITERS)))
+
+    async def written(self) -> None:
+        """Wait until nothing is left to be written."""
+        await self._nothing.wait()
 
     async def _write_some(self) -> None:
         while True:
             address = self._next()
             if address is None:
                 self._something.clear()
+                if not self._writing:
+                    self._nothing.set()
                 await self._something.wait()
                 continue
             self._writing.add(address)
@@ -185,8 +205,7 @@ class Reports:
         if line is not None:
             return None if self._says(vip, line) else self._announced_status(line, vip)
         reason = self._withdrawn.pop(address, None)
-        is_ours = bool(vip.status.announcers) and vip.status.announcers[0].node == self._node
-        if reason is None or not is_ours:
+        if reason is None or not _names(vip, self._node):
             return None
         now = time_text(self._wall())
         return {
@@ -224,6 +243,10 @@ class Reports:
         if line.outage_seconds is not None:
             found["outageMilliseconds"] = round(line.outage_seconds * 1000)
         return found
+
+
+def _names(vip: VirtualIP, node: str) -> bool:
+    return bool(vip.status.announcers) and vip.status.announcers[0].node == node
 
 
 def _condition(kind: str, is_true: bool, reason: str, message: str, at: str) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """The reflex process: frames, heartbeats and timers in; answers, announcements and reports out.
 
     netlink ──► Ports ◄──frames──► l2.responder ──sightings──► Announcer ──changes──► announcements
-                  ▲                                              ▲    └──► reports to policy
-                  └─heartbeats──► Liveness ──events──────────────┘
-    policy ──orders, roll──► (control socket)
+                  ▲                                              ▲    └──► Telling ──► policy
+                  └─heartbeats──► Liveness ──events──────────────┤
+    policy ──orders, roll──► (control socket) ──► Table ─────────┘
 
 All decisions are in the pure cores; here bytes are moved, one timer is armed, and events are
 drained. The process allocates little and takes a real-time priority where it may: what it does
@@ -43,15 +43,16 @@ from metallb_speaker.l2.responder import Answer, SightingKind, respond
 from metallb_speaker.liveness.events import MemberChanged, MemberDown, MemberUp, SelfChanged
 from metallb_speaker.liveness.members import Liveness
 from metallb_speaker.liveness.paths import LocalLink
-from metallb_speaker.reflex.ports import Port, Ports
+from metallb_speaker.reflex.counters import Counters
+from metallb_speaker.reflex.ports import RETRY_SECONDS, Port, Ports
 from metallb_speaker.reflex.server import ControlServer
-from metallb_speaker.settings import read_keys
+from metallb_speaker.reflex.table import Table
+from metallb_speaker.reflex.telling import Telling
+from metallb_speaker.settings import CONFIGURATION_EXIT, KeyFileError, read_keys
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
 
-    from metallb.net.addresses import IPAddress
     from metallb_speaker.announce.model import Change
     from metallb_speaker.control import Line
     from metallb_speaker.io.links import UsableLink
@@ -74,7 +75,6 @@ class Reflex:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._clock: Callable[[], float] = time.monotonic
         self._loop = asyncio.get_running_loop()
         self._liveness = Liveness(
             settings.node,
@@ -84,15 +84,19 @@ class Reflex:
             phase=random.random(),
         )
         self._announcer = Announcer(settings.node)
+        self._table = Table(self._announcer, self._liveness)
+        self._counters = Counters()
         self._ports = Ports(
-            self._loop, settings.heartbeat_port, self._on_frames, self._on_datagrams
+            self._loop,
+            settings.heartbeat_port,
+            self._counters,
+            self._on_frames,
+            self._on_datagrams,
         )
         self._server = ControlServer(settings.control_socket, self._on_connect, self._on_lines)
+        self._telling = Telling(self._server.say)
         self._timer: asyncio.TimerHandle | None = None
-        self._told: dict[IPAddress, control.AnnouncedLine] = {}
-        self._quiet = asyncio.Event()
-        self._listed: set[IPAddress] | None = None
-        self._counters: dict[str, int] = {}
+        self._retry: asyncio.TimerHandle | None = None
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -105,40 +109,51 @@ class Reflex:
         try:
             monitor = LinkMonitor(self._on_links, self._settings.excluded_interfaces)
             supervisor.start("links", monitor.run())
-            supervisor.start("counters", self._report_counters())
+            supervisor.start("counters", self._tell_counters())
             await supervisor.wait()
             await self._leave()
         finally:
             await supervisor.cancel()
-            await self._server.stop()
+            for timer in (self._timer, self._retry):
+                if timer is not None:
+                    timer.cancel()
             self._ports.close()
+            await self._server.stop()
 
     async def _leave(self) -> None:
         self._liveness.leave()
         self._pump()
-        if self._told:
-            self._quiet.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._quiet.wait(), LEAVE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._telling.quiet.wait(), LEAVE_SECONDS)
         self._announcer.stop()
         self._pump()
 
     def _read_keys_again(self) -> None:
-        self._liveness.set_keys(read_keys(self._settings.key_file))
-        log.info("heartbeat keys are read again")
+        try:
+            self._liveness.set_keys(read_keys(self._settings.key_file))
+        except KeyFileError as error:
+            log.error("the keys stay as they were: %s", error)
+        else:
+            log.info("heartbeat keys are read again")
 
     # -- what comes in -----------------------------------------------------------------------------
 
     def _on_links(self, usable: dict[str, UsableLink]) -> None:
-        now = self._clock()
+        now = self._loop.time()
         before = dict(self._ports.by_name)
-        self._ports.change(usable)
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if not self._ports.change(usable):
+            self._retry = self._loop.call_later(RETRY_SECONDS, self._on_links, usable)
         ports = self._ports.by_name
-        links = [
-            LocalLink(name, port.usable.addresses, port.link.mac.packed)
-            for name, port in ports.items()
-        ]
-        self._liveness.set_links(links, now)
+        self._liveness.set_links(
+            [
+                LocalLink(name, port.usable.addresses, port.link.mac.packed)
+                for name, port in ports.items()
+            ],
+            now,
+        )
         self._announcer.set_links(
             [OwnLink(name, port.link.link_local is not None) for name, port in ports.items()], now
         )
@@ -152,13 +167,14 @@ class Reflex:
     def _on_frames(self, port: Port, raw: socket.socket) -> None:
         owned = self._announcer.owned.get(port.link.name, set())
         watched = self._announcer.watched
+        counters = self._counters
         for frame in port.packet.frames(raw):
             outcome = respond(frame, port.link, owned, watched)
             if isinstance(outcome, Answer):
-                port.packet.send(outcome.frame)
-                self._count("answers")
+                counters.requests[outcome.address] += 1
+                counters.responses[outcome.address] += port.send(outcome.frame)
             elif isinstance(outcome, DropReason):
-                self._count(f"dropped_frames_{outcome}")
+                counters.drop_frame(outcome)
             else:
                 self._on_sighting(port, outcome)
 
@@ -167,28 +183,27 @@ class Reflex:
         if sighting.kind in _USES:
             return
         node = self._liveness.node_of(sighting.mac.packed)
-        address = ip_address(sighting.address)
         self._announcer.saw(
-            address,
+            ip_address(sighting.address),
             node,
             str(sighting.mac),
             port.link.name,
-            self._clock(),
+            self._loop.time(),
             is_newer=node is not None and self._liveness.has_newer_orders(node),
         )
         self._pump()
 
     def _on_datagrams(self, port: Port, udp: socket.socket) -> None:
-        now = self._clock()
-        for data in port.heartbeat.datagrams(udp):
+        now = self._loop.time()
+        for data in port.datagrams(udp):
             reason = self._liveness.receive_datagram(data, now)
             if reason is not None:
-                self._count(f"dropped_heartbeats_{reason}")
+                self._counters.drop_heartbeat(reason)
         self._pump()
 
     def _on_timer(self) -> None:
         self._timer = None
-        now = self._clock()
+        now = self._loop.time()
         self._liveness.handle_timer(now)
         self._announcer.handle_timer(now)
         self._pump()
@@ -197,21 +212,18 @@ class Reflex:
 
     def _pump(self) -> None:
         """Drain the cores until nothing is left to do now, then arm the timer."""
-        now = self._clock()
+        now = self._loop.time()
         while event := self._liveness.next_event():
             self._on_event(event, now)
-        self._send_heartbeats()
-        while change := self._announcer.next_change():
-            self._on_change(change, now)
-        for port in self._ports.by_name.values():
-            self._count("announcements", port.send_due(self._clock()))
-        self._arm()
-
-    def _send_heartbeats(self) -> None:
         for datagram in self._liveness.datagrams_to_send():
             port = self._ports.by_name.get(datagram.path.local_link)
             if port is not None:
-                port.heartbeat.send(datagram.data, datagram.path.address, datagram.path.port)
+                port.send_heartbeat(datagram)
+        while change := self._announcer.next_change():
+            self._on_change(change, now)
+        for port in self._ports:
+            port.send_due(self._loop.time())
+        self._arm()
 
     def _on_event(self, event: Event, now: float) -> None:
         members = self._liveness.members()
@@ -221,7 +233,7 @@ class Reflex:
                 self._announcer.member_up(node, members, now, was_lost=was_lost)
                 self._server.say(control.peer_line(node, True, ""))
             case MemberChanged(node):
-                log.info("%s is %s", node, members[node].state.name)
+                log.info("%s says something else of itself", node)
                 self._announcer.member_up(node, members, now)
             case MemberDown(node, reason, silent_seconds):
                 log.warning("%s is down: %s, silent for %.3f s", node, reason, silent_seconds)
@@ -234,48 +246,34 @@ class Reflex:
 
     def _on_change(self, change: Change, now: float) -> None:
         match change:
-            case Announced():
-                self._begin(change, now)
+            case Announced(address, interfaces=interfaces):
+                for port in self._ports:
+                    if port.link.name in interfaces:
+                        port.announce(address.packed, now)
+                    else:
+                        port.withdraw(address.packed)
+                self._telling.announced(change)
             case Announce(address):
-                for port in self._ports.by_name.values():
+                for port in self._ports:
                     if address.packed in self._announcer.owned.get(port.link.name, ()):
                         port.schedule.add(address.packed, now)
             case Ask(address):
-                for port in self._ports.by_name.values():
+                for port in self._ports:
                     port.ask(address.packed)
-            case Withdrawn(address, reason):
-                self._told.pop(address, None)
-                if not self._told:
-                    self._quiet.set()
-                for port in self._ports.by_name.values():
+            case Withdrawn(address):
+                for port in self._ports:
                     port.withdraw(address.packed)
-                self._server.say(control.withdrawn_line(address, reason))
+                self._telling.withdrawn(change)
             case ConflictSeen(address, mac, interface):
                 log.warning("%s is claimed by %s on %s too", address, mac, interface)
-                self._server.say(control.conflict_line(address, mac, interface))
+                self._telling.conflict_seen(change)
             case ConflictGone(address):
-                self._server.say(control.conflict_line(address, "", ""))
-
-    def _begin(self, change: Announced, now: float) -> None:
-        for name, port in self._ports.by_name.items():
-            if name in change.interfaces:
-                port.announce(change.address.packed, now)
-            else:
-                port.withdraw(change.address.packed)
-        line = control.AnnouncedLine(
-            address=change.address,
-            at=time.time(),
-            reason=change.reason,
-            previous=change.previous,
-            outage_seconds=change.outage_seconds,
-            interfaces=change.interfaces,
-        )
-        self._told[change.address] = line
-        self._server.say(line.to_line())
+                log.info("%s is claimed by nobody else any more", address)
+                self._telling.conflict_gone(address)
 
     def _arm(self) -> None:
         times = [self._liveness.get_timer(), self._announcer.get_timer()]
-        times += [port.schedule.next_at() for port in self._ports.by_name.values()]
+        times += [port.schedule.next_at() for port in self._ports]
         due_at = min((time for time in times if time is not None), default=None)
         if self._timer is not None:
             if due_at == self._timer.when():
@@ -290,59 +288,25 @@ class Reflex:
         self._server.say(self._links_line())
         for node in self._liveness.members():
             self._server.say(control.peer_line(node, True, ""))
-        for line in self._told.values():
-            self._server.say(line.to_line())
-        self._server.say(control.TOLD)
+        self._telling.tell_all()
 
     def _links_line(self) -> Line:
         return control.links_line(
-            (name, (item.ip for item in port.usable.addresses))
-            for name, port in self._ports.by_name.items()
+            (port.link.name, (item.ip for item in port.usable.addresses)) for port in self._ports
         )
 
     def _on_lines(self, lines: list[Line]) -> None:
-        now = self._clock()
+        now = self._loop.time()
         for line in lines:
-            self._on_line(line, now)
+            if self._table.take(line, now):
+                gc.freeze()  # the table stays; the collector need not look at it again
         self._pump()
 
-    def _on_line(self, line: Line, now: float) -> None:
-        match line["do"]:
-            case "vip":
-                orders = control.orders_of(line)
-                if self._listed is not None:
-                    self._listed.add(orders.address)
-                self._announcer.set_orders(orders, now)
-            case "gone":
-                self._announcer.remove(ip_address(line["address"]))
-            case "version":
-                self._liveness.orders_version = line["version"]
-            case "peers":
-                self._liveness.set_peers(control.peers_of(line), now)
-            case "reset":
-                self._listed = set()
-            case "synced":
-                self._finish_table(now)
-            case unknown:
-                raise ValueError(f"policy said {unknown!r}")
-
-    def _finish_table(self, now: float) -> None:
-        listed, self._listed = self._listed or set(), None
-        for address in self._announcer.addresses():
-            if address not in listed:
-                self._announcer.remove(address)
-        self._liveness.begin(now)
-        gc.freeze()  # the table stays; the collector need not look at it again
-
-    def _count(self, name: str, count: int = 1) -> None:
-        if count:
-            self._counters[name] = self._counters.get(name, 0) + count
-
-    async def _report_counters(self) -> None:
+    async def _tell_counters(self) -> None:
         while True:
             await asyncio.sleep(COUNTERS_SECONDS)
-            lost = sum(port.packet.lost_frames for port in self._ports.by_name.values())
-            self._server.say(control.counters_line({**self._counters, "lost_frames": lost}))
+            if self._server.is_connected:
+                self._server.say(self._counters.take_line())
 
 
 def take_priority(priority: int) -> None:
@@ -368,5 +332,9 @@ def run_reflex(settings: Settings) -> int:
         gc.freeze()  # what is loaded by now stays; the collector need not look at it again
         await reflex.run()
 
-    asyncio.run(main())
+    try:
+        asyncio.run(main())
+    except KeyFileError as error:
+        log.error("%s", error)
+        return CONFIGURATION_EXIT
     return 0

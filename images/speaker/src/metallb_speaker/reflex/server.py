@@ -56,6 +56,11 @@ class ControlServer:
             self._writer.close()
         self._path.unlink(missing_ok=True)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether policy is there."""
+        return self._writer is not None
+
     def say(self, line: Line) -> None:
         """Tell policy something; when it is not there, it is told on its return."""
         writer = self._writer

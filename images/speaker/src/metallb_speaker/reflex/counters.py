@@ -1,0 +1,66 @@
+"""What the reflex process counts, for policy's metrics; it is told what was added since last time.
+
+Policy adds it up, so that a series goes on when reflex is started again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, TypeVar
+
+from metallb_speaker.control import counters_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from metallb_speaker.control import Line
+    from metallb_speaker.l2.errors import DropReason as FrameDropReason
+    from metallb_speaker.liveness.errors import DropReason as HeartbeatDropReason
+
+_Reason = TypeVar("_Reason", bound=StrEnum)
+
+
+class Counters:
+    """Counts since the last `take_line`; addresses are packed."""
+
+    def __init__(self) -> None:
+        self.requests: Counter[bytes] = Counter()
+        self.responses: Counter[bytes] = Counter()
+        self.gratuitous: Counter[bytes] = Counter()
+        self.lost: Counter[str] = Counter()
+        """Frames and heartbeats that the kernel would not send."""
+        self._dropped_frames: Counter[FrameDropReason] = Counter()
+        self._dropped_heartbeats: Counter[HeartbeatDropReason] = Counter()
+
+    def drop_frame(self, reason: FrameDropReason) -> None:
+        """Count a frame that got no answer."""
+        self._dropped_frames[reason] += 1
+
+    def drop_heartbeat(self, reason: HeartbeatDropReason) -> None:
+        """Count a heartbeat that was not taken."""
+        self._dropped_heartbeats[reason] += 1
+
+    def take_line(self) -> Line:
+        """Drain the counts into a line for policy."""
+        by_address = (self.requests, self.responses, self.gratuitous)
+        addresses = {address for found in by_address for address in found}
+        line = counters_line(
+            lost=dict(self.lost),
+            dropped_frames=_by_word(self._dropped_frames),
+            dropped_heartbeats=_by_word(self._dropped_heartbeats),
+            addresses={
+                str(ip_address(address)): [found[address] for found in by_address]
+                for address in addresses
+            },
+        )
+        for found in (*by_address, self.lost):
+            found.clear()
+        self._dropped_frames.clear()
+        self._dropped_heartbeats.clear()
+        return line
+
+
+def _by_word(counts: Mapping[_Reason, int]) -> dict[str, int]:
+    return {reason.value: count for reason, count in counts.items()}
