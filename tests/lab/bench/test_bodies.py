@@ -20,7 +20,7 @@ from metallb_lab.bench import bare, bodies, rig
 from support.objects import class_object, lease_of_speaker, service_object, slice_object
 
 if TYPE_CHECKING:
-    from metallb.kube.client import ApiClient
+    from metallb.kube.client import ApiClient, JsonObject
 
 ADDRESS = "10.0.0.7"
 WALL = bodies.now()
@@ -42,13 +42,14 @@ class Recorder:
         return body
 
 
-def service() -> dict[str, Any]:
+def service() -> JsonObject:
     found = service_object("web", version=7)
     found["metadata"]["annotations"] = {ADDRESSES_ANNOTATION: ADDRESS}
     return found
 
 
-def reconciler() -> Reconciler:
+def reconciler(*vips: VirtualIP) -> Reconciler:
+    """Make one that knows a class, nodes, a Service, and what is in the ledger."""
     made = Reconciler()
     made.observe_class(
         "ingress", read_class(class_object("ingress", ("10.0.0.1-10.0.0.9",), isDefault=True))
@@ -60,29 +61,31 @@ def reconciler() -> Reconciler:
         made.observe_speaker(NodeName(node), read_speaker(lease_of_speaker(node)), 0.0)
     made.observe_endpoint_slice(None, read_endpoint_slice(slice_object("web")))
     made.observe_service(ObjectKey("default", "web"), read_service(service()))
+    for vip in vips:
+        made.observe_vip(vip.spec.address, vip)
     made.start(0.0)
     return made
 
 
+def written(vip: JsonObject) -> VirtualIP:
+    """Read a VirtualIP as the server would give it back."""
+    meta = {**vip["metadata"], "uid": "v", "resourceVersion": "9", "generation": 1}
+    found = read_virtual_ip({**vip, "metadata": meta})
+    assert isinstance(found, VirtualIP)
+    return found
+
+
 async def sent_by_the_controller() -> tuple[list[tuple[str, str, Any]], tuple[str, ...]]:
     """Let the real reconciler decide and the real writer write; gives the nodes' order too."""
-    recorder, made = Recorder(), reconciler()
-    order: tuple[str, ...] = ()
-
-    def feed_vip(value: dict[str, Any]) -> None:
-        nonlocal order
-        answer = {**value, "metadata": {**value["metadata"], "uid": "v", "resourceVersion": "9"}}
-        vip = read_virtual_ip(answer)
-        assert isinstance(vip, VirtualIP)
-        order = vip.spec.layer2.nodes
-        made.observe_vip(vip.spec.address, vip)
-
-    writer = Writer(cast("ApiClient", recorder), feed_vip, lambda _: None, lambda _: None)
-    for kind in (CreateVirtualIP, PatchServiceStatus):
-        (write,) = (item for item in made.step(0.0, WALL) if isinstance(item, kind))
-        outcome, _ = await writer.carry_out(write)
-        made.done(write, outcome, 0.0)
-    return recorder.sent, order
+    recorder = Recorder()
+    writer = Writer(cast("ApiClient", recorder), *[lambda _: None] * 3)
+    (entry,) = (item for item in reconciler().step(0.0, WALL) if isinstance(item, CreateVirtualIP))
+    await writer.carry_out(entry)
+    vip = written(recorder.sent[0][2])
+    steps = reconciler(vip).step(0.0, WALL)
+    (status,) = (item for item in steps if isinstance(item, PatchServiceStatus))
+    await writer.carry_out(status)
+    return recorder.sent, vip.spec.layer2.nodes
 
 
 def as_sent(write: bare.Write) -> tuple[str, str, Any]:

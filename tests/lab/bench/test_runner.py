@@ -114,6 +114,14 @@ def test_an_unknown_one_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no benchmark F99; there are F1, F10, F11, F7, F8" in capsys.readouterr().err
 
 
+def test_where_the_json_is_to_go_is_looked_at_before_hours_of_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        runner.main(["--json", str(tmp_path / "nowhere" / "figures.json")])
+    assert f"there is no directory {tmp_path / 'nowhere'}" in capsys.readouterr().err
+
+
 def test_what_the_machine_lacks_is_told(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

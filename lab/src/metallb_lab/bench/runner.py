@@ -64,6 +64,8 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     given.only = [word.strip().upper() for word in given.only.split(",") if word.strip()]
     if unknown := sorted(set(given.only) - set(known)):
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    if given.json is not None and not given.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no directory {given.json.absolute().parent}")
     return given
 
 
