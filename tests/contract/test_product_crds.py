@@ -16,6 +16,17 @@ CRDS = Path(__file__).parents[2] / "crds"
 VERSION = "network.deckhouse.io/v1alpha1"
 
 
+TAKEN_BY_DECKHOUSE: tuple[Document, ...] = (
+    {},
+    {"type": "BGP"},
+    {"type": ""},
+    {"l2": {"interfaces": ["a/b", "", "an-interface-with-a-long-name"]}},
+    {"addressPool": ["1", "", "192.168.2.300/24"]},
+    {"isDefault": False, "nodeSelector": {"a": ""}},
+)
+"""Its schema has the fields' types and nothing else: what it takes, ours must take."""
+
+
 async def served(api: Api, plural: str) -> str:
     return await established(api, yaml.safe_load((CRDS / f"{plural}.yaml").read_text()))
 
@@ -31,14 +42,17 @@ async def test_classes(api: Api) -> None:
     made = (await api.post(path, body)).ok(201)
     rebalancing = {"policy": "Automatic", "delaySeconds": 10, "movesPerMinute": 60}
     assert made["spec"]["l2"] == {"rebalancing": rebalancing, "interfaces": ["eth0"]}
-    for spec, field in (
-        ({"type": "BGP"}, "spec.type"),
-        ({"l2": {"interfaces": ["a/b"]}}, "spec.l2.interfaces[0]"),
-        ({"l2": {"rebalancing": {"policy": "Often"}}}, "spec.l2.rebalancing.policy"),
-        ({"addressPool": ["1"]}, "spec.addressPool[0]"),
+    for rebalancing, field in (
+        ({"policy": "Often"}, "policy"),
+        ({"delaySeconds": -1}, "delaySeconds"),
+        ({"movesPerMinute": 0}, "movesPerMinute"),
     ):
+        spec = {"l2": {"rebalancing": rebalancing}}
         answer = await api.post(path, thing("MetalLoadBalancerClass", "bad", spec))
-        assert field in {name for _, name in answer.causes()}
+        assert {name for _, name in answer.causes()} == {f"spec.l2.rebalancing.{field}"}
+    for number, spec in enumerate(TAKEN_BY_DECKHOUSE):
+        (await api.post(path, thing("MetalLoadBalancerClass", f"odd-{number}", spec))).ok(201)
+        (await api.delete(f"{path}/odd-{number}")).ok()
     ready = {"type": "Ready", "status": "True", "reason": "Fine"}
     status = {"addresses": {"total": 5, "used": 2, "free": 3}, "conditions": [ready]}
     (await api.patch(f"{path}/a/status", {"status": status})).ok()
