@@ -1,0 +1,1 @@
+"""Judging objects before they are stored: the same words that a condition would say later."""
