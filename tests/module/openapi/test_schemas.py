@@ -71,10 +71,10 @@ def test_the_values_have_the_settings_the_internal_part_and_the_registry(tmp_pat
 
 
 def test_unknown_names_are_refused_at_every_level(tmp_path: Path) -> None:
-    value = {"deep": {"nam": "a"}, "list": [{"off": True}], "labels": {"any": "name"}, "more": 1}
+    value = {"deep": {"title": "a"}, "list": [{"off": True}], "labels": {"any": "name"}, "more": 1}
     assert said(loaded(tmp_path).config, value) == [
         "m.more in body is a forbidden property",
-        "m.deep.nam in body is a forbidden property",
+        "m.deep.title in body is a forbidden property",
         "m.list.0.off in body is a forbidden property",
     ]
 
