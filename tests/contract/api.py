@@ -237,6 +237,11 @@ async def eventually(
 # ---------------------------------------------------------------- objects
 
 
+def some(api_version: str, kind: str, name: str, **rest: Any) -> Document:
+    """An object with a name."""
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, **rest}
+
+
 def config_map(name: str, data: dict[str, str] | None = None, **metadata: Any) -> Document:
     out: Document = {
         "apiVersion": "v1",

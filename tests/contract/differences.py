@@ -51,7 +51,7 @@ FORMATS = Difference(501, 201, "formats that nobody here uses are refused, not i
 MATCH_CONDITIONS = Difference(501, 201, "matchConditions of webhooks are not done, and said so")
 REVIEW_VERSIONS = Difference(501, 201, "webhooks that understand only v1beta1 reviews")
 IP_ADDRESSES = Difference(404, 200, "clusterIPs are kept in memory, not as IPAddress objects")
-NULL_TIMES = Difference(False, True, "times that Go prints as null are left out")
+POD_WARNINGS = Difference(0, 1, "nobody warns of a pod that is valid but odd")
 POD_RULES = Difference(201, 422, "of a pod's many rules only the first are checked")
 
 ALL = [value for value in list(globals().values()) if isinstance(value, Difference)]

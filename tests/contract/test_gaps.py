@@ -18,8 +18,8 @@ from contract.differences import (
     IP_ADDRESSES,
     KUBECTL_PROTOBUF,
     MATCH_CONDITIONS,
-    NULL_TIMES,
     POD_RULES,
+    POD_WARNINGS,
     REVIEW_VERSIONS,
 )
 from contract.hooks import GROUP
@@ -131,15 +131,6 @@ async def test_addresses_are_no_objects(api: Api) -> None:
     assert answer.status == api.server.expect(IP_ADDRESSES)
 
 
-async def test_times_that_are_null(api: Api) -> None:
-    (await api.post(f"{api.core}/pods", pod("p"))).ok(201)
-    change = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
-    found = (await api.patch(f"{api.core}/pods/p/status", change)).ok()
-    (condition,) = found["status"]["conditions"]
-    assert ("lastTransitionTime" in condition) is api.server.expect(NULL_TIMES)
-    assert condition.get("lastTransitionTime") is None
-
-
 @pytest.mark.parametrize(
     "spec",
     [
@@ -152,3 +143,11 @@ async def test_times_that_are_null(api: Api) -> None:
 async def test_pods_that_should_be_refused(api: Api, spec: Document) -> None:
     answer = await api.post(f"{api.core}/pods", pod("p", **spec))
     assert answer.status == api.server.expect(POD_RULES), answer.raw
+
+
+async def test_pods_that_should_come_with_a_warning(api: Api) -> None:
+    variable = {"name": "A", "value": "b"}
+    container = {"name": "c", "image": "nginx:1", "env": [variable, variable]}
+    answer = await api.post(f"{api.core}/pods", pod("p", containers=[container]))
+    assert answer.ok(201)
+    assert len(answer.warnings) == api.server.expect(POD_WARNINGS)

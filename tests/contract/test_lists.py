@@ -192,9 +192,32 @@ async def test_options_that_do_not_go_together(api: Api, query: dict[str, str], 
     assert field in {name for _, name in answer.causes()}
 
 
-async def test_versions_and_limits_that_are_no_numbers(api: Api) -> None:
-    assert (await api.get(f"{api.core}/configmaps", resourceVersion="abc")).status in (400, 422)
-    assert (await api.get(f"{api.core}/configmaps", limit="abc")).status == 400
+@pytest.mark.parametrize("wrong", ["abc", "-1", "1.5"])
+async def test_versions_that_are_no_numbers(api: Api, wrong: str) -> None:
+    path = f"{api.core}/configmaps"
+    (await api.get(path, resourceVersion=wrong)).failed(400, "BadRequest")
+    for answer in (
+        await api.get(path, watch="true", resourceVersion=wrong),
+        await api.get(f"{path}/a", resourceVersion=wrong),
+    ):
+        assert "invalid syntax" in answer.ok(500)["message"]
+
+
+@pytest.mark.parametrize("wrong", ["abc", "1.5", "99999999999999999999"])
+@pytest.mark.parametrize("name", ["limit", "timeoutSeconds"])
+async def test_options_that_are_no_numbers(api: Api, name: str, wrong: str) -> None:
+    for watch in ("false", "true"):
+        query = {name: wrong, "watch": watch}
+        answer = await api.get(f"{api.core}/configmaps", **query)
+        answer.failed(400, "BadRequest")
+
+
+@with_crd()
+async def test_a_version_that_was_forgotten(api: Api, path: str) -> None:
+    (await api.post(path, widget(api, "w"))).ok(201)
+    await compact(api)
+    answer = await api.get(path, resourceVersion="1", resourceVersionMatch="Exact")
+    answer.failed(410, "Expired")
 
 
 async def test_a_large_list_is_compressed_when_that_is_accepted(api: Api) -> None:

@@ -100,6 +100,9 @@ async def test_a_version_cannot_be_created(api: Api) -> None:
     answer = await api.post(f"{api.core}/configmaps", config_map("a", resourceVersion="5"))
     assert answer.status == 500
     assert "resourceVersion should not be set" in answer.body["message"]
+    assert "reason" not in answer.body
+    invalid = config_map("Not_A_Name", resourceVersion="5")
+    (await api.post(f"{api.core}/configmaps", invalid)).failed(422, "Invalid")
 
 
 async def test_what_is_left_out_of_a_body_is_taken_from_the_path(api: Api) -> None:
@@ -117,6 +120,7 @@ async def test_what_is_left_out_of_a_body_is_taken_from_the_path(api: Api) -> No
         ({"annotations": {"a b": "c"}}, "metadata.annotations"),
         ({"annotations": {"a": "x" * 270_000}}, "metadata.annotations"),
         ({"finalizers": ["a b"]}, "metadata.finalizers"),
+        ({"finalizers": ["unqualified"]}, "metadata.finalizers[0]"),
         (
             {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "x", "uid": ""}]},
             "metadata.ownerReferences.uid",
@@ -126,6 +130,14 @@ async def test_what_is_left_out_of_a_body_is_taken_from_the_path(api: Api) -> No
 async def test_metadata_are_validated(api: Api, metadata: dict[str, Any], field: str) -> None:
     answer = await api.post(f"{api.core}/configmaps", config_map("a", **metadata))
     assert field in {name for _, name in answer.causes()}
+
+
+async def test_finalizers_without_a_domain(api: Api) -> None:
+    (await api.post(f"{api.core}/configmaps", config_map("a", finalizers=["orphan"]))).ok(201)
+    change = {"metadata": {"finalizers": ["mine"]}}
+    found = (await api.patch(f"{api.core}/configmaps/a", change)).causes()
+    assert found == {("FieldValueInvalid", "metadata.finalizers[0]")}
+    (await api.patch(f"{api.core}/configmaps/a", {"metadata": {"finalizers": None}})).ok()
 
 
 async def test_missing_things_are_404(api: Api) -> None:

@@ -63,6 +63,12 @@ async def test_json_patch(api: Api) -> None:
         {"op": "replace", "path": "/spec/deep", "value": "1"},
         {"op": "add", "path": "/spec/deep/er", "value": 1},
         {"op": "what", "path": "/data/x", "value": 1},
+        {"op": "add", "value": 1},
+        {"op": "add", "path": "data", "value": 1},
+        {"op": "copy", "path": "/data/x"},
+        {"op": "copy", "from": "", "path": "/data/x"},
+        {"op": "remove", "path": ""},
+        {"op": "add", "path": "", "value": {}},
     ],
 )
 async def test_json_patches_that_fail(api: Api, operation: dict[str, Any]) -> None:
@@ -70,6 +76,17 @@ async def test_json_patches_that_fail(api: Api, operation: dict[str, Any]) -> No
     before = (await api.get(path)).ok()
     (await api.patch(path, [operation], content_type=JSON_PATCH)).failed(422, "Invalid")
     assert (await api.get(path)).ok() == before
+
+
+async def test_a_test_for_what_is_not_there(api: Api) -> None:
+    path = await config(api)
+    operations = [
+        {"op": "test", "path": "/data/none", "value": None},
+        {"op": "add", "path": "/data/none", "value": "1"},
+    ]
+    done = (await api.patch(path, operations, content_type=JSON_PATCH)).ok()
+    assert done["data"]["none"] == "1"
+    (await api.patch(path, operations, content_type=JSON_PATCH)).failed(422, "Invalid")
 
 
 async def test_patches_that_are_no_patches(api: Api) -> None:
@@ -88,6 +105,31 @@ async def test_patches_may_not_change_who_an_object_is(api: Api) -> None:
     other = await api.patch(path, {"metadata": {"uid": "x"}})
     assert ("FieldValueInvalid", "metadata.uid") in other.causes()
     (await api.patch(path, {"metadata": {"resourceVersion": "1"}})).failed(409, "Conflict")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"kind": "Secret"}, 422),
+        ({"kind": ["ConfigMap"]}, 422),
+        ({"kind": None}, 200),
+        ({"apiVersion": "v9"}, 422),
+        ({"apiVersion": 1}, 422),
+        ({"apiVersion": None}, 400),
+    ],
+)
+async def test_patches_may_not_change_what_an_object_is(
+    api: Api, change: dict[str, Any], status: int
+) -> None:
+    path = await config(api)
+    answer = await api.patch(path, {**change, "data": {"x": "9"}})
+    assert answer.status == status
+    if status == 422:
+        assert answer.causes() == {("FieldValueInvalid", "patch")}
+    assert (await api.get(path)).ok()["kind"] == "ConfigMap"
+    strategic = {name: value for name, value in change.items() if type(value) is str}
+    answer = await api.patch(path, strategic, content_type=STRATEGIC)
+    assert answer.ok()["kind"] == "ConfigMap"  # whatever it says, it is of the path's type
 
 
 async def test_a_patch_with_the_right_version(api: Api) -> None:
@@ -233,3 +275,22 @@ async def test_unknown_directives(api: Api) -> None:
     path = await config(api)
     answer = await api.patch(path, {"data": {"$patch": "what"}}, content_type=STRATEGIC)
     assert answer.status == 500
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"ports": [1]},
+        {"ports": [{"port": 1}, "x"]},
+        {"$setElementOrder/ports": "x"},
+        {"$setElementOrder/type": ["x"]},
+        {"$setElementOrder/ports": [{"port": 2}], "ports": [{"port": 1}]},
+    ],
+)
+async def test_strategic_patches_that_do_not_fit(api: Api, spec: dict[str, Any]) -> None:
+    (await api.post(f"{api.core}/services", service("s"))).ok(201)
+    body = {"spec": spec}
+    answer = await api.patch(f"{api.core}/services/s", body, content_type=STRATEGIC)
+    status = answer.ok(500)
+    assert (status["kind"], status["status"]) == ("Status", "Failure")
+    assert "reason" not in status

@@ -105,7 +105,12 @@ def test_decoding_keeps_what_the_type_knows() -> None:
     clean = cleaner(shape_of("", "v1", "Service"))
     unknown: list[str] = []
     body = {"spec": {"ports": [{"port": 1, "x": 2}, None], "selector": {"a": None}, "y": {}}}
-    assert clean(body, unknown) == {"spec": {"ports": [{"port": 1}, {}], "selector": {"a": ""}}}
+    ports = [{"port": 1, "targetPort": 0}, {"port": 0, "targetPort": 0}]
+    assert clean(body, unknown) == {
+        "metadata": {},
+        "spec": {"ports": ports, "selector": {"a": ""}},
+        "status": {"loadBalancer": {}},
+    }
     assert unknown == ["spec.ports[0].x", "spec.y"]
     for wrong, message in (
         ({"spec": {"ports": {}}}, "object into Go struct field ServiceSpec.spec.ports"),
@@ -120,6 +125,16 @@ def test_decoding_keeps_what_the_type_knows() -> None:
         with pytest.raises(GoTypeError) as fault:
             clean(wrong, [])
         assert message in fault.value.message()
+
+
+def test_zero_values_vanish_or_appear_as_go_writes_them() -> None:
+    node = cleaner(shape_of("", "v1", "Node"))
+    found = node({"spec": {"unschedulable": False, "podCIDR": "", "taints": []}}, [])
+    assert found["spec"] == {}
+    assert found["status"]["daemonEndpoints"] == {"kubeletEndpoint": {"Port": 0}}
+    slices = cleaner(shape_of("discovery.k8s.io", "v1", "EndpointSlice"))
+    body = {"endpoints": [{"addresses": [], "conditions": {"ready": False}, "nodeName": ""}]}
+    assert slices(body, [])["endpoints"] == body["endpoints"]  # pointers keep what was written
 
 
 def test_every_published_kind_can_be_compiled() -> None:

@@ -8,18 +8,18 @@ import gc
 import ssl
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+import pytest
 from aiohttp import web
 
 from metallb_lab.apiserver import ApiServer, Authenticator
 from metallb_lab.apiserver.certificates import write_serving
 from metallb_lab.apiserver.documents import encode
 from metallb_lab.apiserver.store import Key
+from metallb_lab.apiserver.watching import Watch
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import aiohttp
-    import pytest
 
     from lab.apiserver.conftest import Client
 
@@ -189,6 +189,44 @@ async def test_patches_by_apply_are_refused(admin: Client) -> None:
         status, body = await admin.call("PATCH", f"{PATH}/a", {}, headers={"Content-Type": kind})
         assert (status, body["reason"]) == (415, "UnsupportedMediaType")
         assert "server-side apply" in body["message"]
+
+
+async def test_protobuf_is_refused_with_advice(admin: Client) -> None:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    status, body = await admin.call("POST", PATH, {}, headers=headers)
+    assert (status, body["reason"]) == (415, "UnsupportedMediaType")
+    assert "kubectl apply -f -" in body["message"]
+
+
+async def test_a_fault_of_our_own_is_a_status_and_is_logged(
+    admin: Client,
+    server: ApiServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await admin.make("a")
+    monkeypatch.setattr(server.lister, "page", lambda call: 1 / 0)
+    status, body = await admin.call("GET", PATH)
+    assert (status, body["reason"]) == (500, "InternalError")
+    assert body["message"] == "Internal error occurred: ZeroDivisionError: division by zero"
+    assert "GET /api/v1/namespaces/default/configmaps" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_a_fault_of_our_own_cuts_a_watch(
+    admin: Client,
+    server: ApiServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await admin.make("a")
+    async with admin.watch(PATH) as watch:
+        assert (await watch.next())["type"] == "ADDED"
+        monkeypatch.setattr(Watch, "_encode", lambda watch, event: 1 / 0)
+        server.store.table("configmaps").remove(Key("default", "a"))
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await watch.next()
+    assert "watch of" in caplog.text
 
 
 async def test_a_crd_whose_objects_hold_it_goes_when_they_have_gone(admin: Client) -> None:

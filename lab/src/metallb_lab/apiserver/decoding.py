@@ -2,8 +2,8 @@
 
 ``clean`` returns a new document that holds only what the type knows; a value of the wrong JSON
 type raises ``GoTypeError``; unknown fields are told to the caller, who decides by
-fieldValidation. Empty lists and maps of optional fields vanish, as ``omitempty`` makes them. Each
-shape is compiled once into a closure, because every write of every client passes here.
+fieldValidation. Zero values vanish or appear as Go's ``omitempty`` makes them. Each shape is
+compiled once into a closure, because every write of every client passes here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 INTEGER_RANGES = {"int32": 2**31, "int64": 2**63, "": 2**63}
 GO_TYPES = {"string": "string", "boolean": "bool", "number": "float64", "array": "[]", "map": "map"}
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
 
 
@@ -91,6 +92,7 @@ def compile_shape(shape: Shape) -> Callable[[Any, list[str]], Any]:
         "int-or-string": clean_int_or_string,
         "quantity": clean_quantity,
         "time": clean_time,
+        "micro-time": clean_micro_time,
         "bytes": clean_bytes,
     }[shape.type]
 
@@ -98,14 +100,18 @@ def compile_shape(shape: Shape) -> Callable[[Any, list[str]], Any]:
 def object_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
     """Known properties in, the rest reported; children compile on first sight."""
     compiled: dict[str, tuple[Callable[[Any, list[str]], Any], bool]] = {}
+    keeps = shape.keeps
 
     def child(name: str) -> tuple[Callable[[Any, list[str]], Any], bool] | None:
         inner = shape.properties.get(name)
         if inner is None:
             return None
-        droppable = inner.type in ("array", "map") and name not in shape.required
-        compiled[name] = (cleaner(inner), droppable)
+        compiled[name] = (cleaner(inner), name in shape.drops)
         return compiled[name]
+
+    def zero(name: str) -> Any:
+        """What Go writes for a field that nobody set."""
+        return cleaner(shape.properties[name])({}, []) if keeps[name] == "{}" else keeps[name]
 
     def clean(value: Any, unknown: list[str]) -> Any:
         if type(value) is not dict:
@@ -128,6 +134,9 @@ def object_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
             fault.struct = fault.struct or shape.struct
             fault.path.insert(0, name)
             raise
+        for name in keeps:
+            if name not in out:
+                out[name] = zero(name)
         return out
 
     return clean
@@ -165,7 +174,7 @@ def array_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
     """A Go slice."""
     assert shape.items is not None
     inner = cleaner(shape.items)
-    empty: Any = {} if shape.items.type in ("object", "map") else None
+    of_objects = shape.items.type in ("object", "map")
 
     def clean(value: Any, unknown: list[str]) -> Any:
         if type(value) is not list:
@@ -173,7 +182,9 @@ def array_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
         out = []
         for index, item in enumerate(value):
             before = len(unknown)
-            out.append(inner(item, unknown) if item is not None else empty)
+            if item is None and of_objects:
+                item = {}  # the zero value of a struct
+            out.append(inner(item, unknown) if item is not None else None)
             if len(unknown) != before:
                 prefix_from(unknown, before, f"[{index}]")
         return out
@@ -228,6 +239,8 @@ def clean_int_or_string(value: Any, unknown: list[str]) -> Any:
     """An IntOrString."""
     if type(value) not in (int, str):
         raise GoTypeError(json_type(value), "intstr.IntOrString")
+    if type(value) is int and not -(2**31) <= value < 2**31:
+        raise GoTypeError(f"number {value}", "int32")
     return value
 
 
@@ -246,16 +259,30 @@ def clean_quantity(value: Any, unknown: list[str]) -> Any:
 
 
 def clean_time(value: Any, unknown: list[str]) -> Any:
-    """A Time; left as the client wrote it when it is RFC 3339."""
+    """A Time: any RFC 3339 comes in, whole seconds of UTC go out, as Go writes them."""
+    return rewritten_time(value, TIME, "2006-01-02T15:04:05Z07:00", "Time", "seconds")
+
+
+def clean_micro_time(value: Any, unknown: list[str]) -> Any:
+    """A MicroTime: six digits after the point, neither more nor fewer."""
+    layout = "2006-01-02T15:04:05.000000Z07:00"
+    return rewritten_time(value, MICRO_TIME, layout, "MicroTime", "microseconds")
+
+
+def rewritten_time(
+    value: Any, form: re.Pattern[str], layout: str, name: str, precision: str
+) -> str | None:
+    """A moment as Go writes it; its zero time is written as null."""
     if type(value) is not str:
-        raise GoTypeError(json_type(value), "v1.Time")
-    if not TIME.fullmatch(value):
-        raise GoTypeError(f'parsing time "{value}" as "2006-01-02T15:04:05Z07:00"', "v1.Time")
+        raise GoTypeError(json_type(value), f"v1.{name}")
+    wrong = f'parsing time "{value}" as "{layout}"'
+    if not form.fullmatch(value):
+        raise GoTypeError(wrong, f"v1.{name}")
     try:
-        datetime.fromisoformat(value)
-    except ValueError as error:
-        raise GoTypeError(f'parsing time "{value}": {error}', "v1.Time") from None
-    return value
+        moment = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
+        raise GoTypeError(f"{wrong}: {error}", f"v1.{name}") from None
+    return None if moment == datetime.min else f"{moment.isoformat(timespec=precision)}Z"
 
 
 def clean_bytes(value: Any, unknown: list[str]) -> Any:

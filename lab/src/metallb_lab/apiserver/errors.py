@@ -27,6 +27,13 @@ WITHOUT_VALUE = frozenset(
 )
 
 
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+PROTOBUF_ADVICE = (
+    "the embedded API server speaks no protobuf; with kubectl, add --dry-run=client -o yaml "
+    "and pipe that into kubectl apply -f -"
+)
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One thing wrong with one field."""
@@ -134,7 +141,7 @@ class ApiError(Exception):
             "metadata": metadata,
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            "reason": self.reason or None,
             "details": self.details,
             "code": self.code,
         }
@@ -224,7 +231,8 @@ def unsupported_media_type(accepted: list[str], found: str) -> ApiError:
         "the body of the request was in an unknown format - "
         f"accepted media types include: {', '.join(accepted)}"
     )
-    del found
+    if found == PROTOBUF:
+        message += f" ({PROTOBUF_ADVICE})"
     return ApiError(415, "UnsupportedMediaType", message)
 
 

@@ -8,6 +8,7 @@ watch sends, and after a write was done.
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from metallb_lab.apiserver.auth import User
     from metallb_lab.apiserver.server import ApiServer
 
+LOG = logging.getLogger(__name__)
 COLLECTION_VERBS = {"POST": "create", "DELETE": "deletecollection"}
 OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 TOO_MANY = "the server has received too many requests and has asked us to try again later"
@@ -127,7 +129,7 @@ class ResourceHandler:
     async def _get(
         self, request: web.Request, call: Call, how: Representation
     ) -> web.StreamResponse:
-        await self._server.lister.reach(call.query.get("resourceVersion", ""))
+        await self._server.lister.reach(call.version())
         body = encode_object(call.resource, self._find(call), how)
         return await answer(request, body, warnings=call.warnings)
 
@@ -164,6 +166,11 @@ class ResourceHandler:
                 if chunk:
                     await response.write(chunk)
         except WatchDropped:
+            raise ConnectionCut from None
+        except ConnectionError:
+            raise
+        except Exception:  # too late for a Status: the answer has begun
+            LOG.exception("watch of %s", request.path_qs)
             raise ConnectionCut from None
         finally:
             server.watches.discard(watch)

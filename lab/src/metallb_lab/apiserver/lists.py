@@ -59,9 +59,8 @@ class Lister:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def reach(self, version: str) -> None:
+    async def reach(self, wanted: int) -> None:
         """Waits a while for a version from the future; 504 when it does not come."""
-        wanted = int(version or 0)
         if wanted <= self._store.version:
             return
         try:
@@ -78,13 +77,14 @@ class Lister:
         version: int | None = None
         if token := call.query.get("continue"):
             version, after = read_token(token, namespace)
-        elif asked := call.query.get("resourceVersion", ""):
+        elif "resourceVersion" in call.query:
+            asked = call.version()
             await self.reach(asked)
             exact = call.query.get("resourceVersionMatch") == "Exact"
             # a page at a version that is not zero is at exactly that version
-            paged = call.query.get("limit", "0") != "0" and asked != "0"
+            paged = call.query.get("limit", "0") != "0" and asked != 0
             unspecified = "resourceVersionMatch" not in call.query
-            version = int(asked) if exact or (paged and unspecified) else None
+            version = asked if exact or (paged and unspecified) else None
         table = self._store.table(call.resource.table)
         at = self._store.version if version in (None, INCONSISTENT) else version
         assert at is not None

@@ -28,6 +28,7 @@ ANNOTATIONS_LIMIT = 256 * 1024
 NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 GENERATED_LENGTH = 5
 MAX_GENERATE_NAME = 63 - GENERATED_LENGTH
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 DNS_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
 DNS_1123 = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
@@ -109,9 +110,6 @@ def prepare_create(new: Document, namespace: str, now: str) -> None:
         )
     for owned in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
         metadata.pop(owned, None)
-    if metadata.get("resourceVersion"):
-        raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
-    metadata.pop("resourceVersion", None)
     metadata.pop("namespace", None)
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generated(metadata["generateName"])
@@ -212,6 +210,16 @@ def validate_common(metadata: Mapping[str, Any]) -> list[FieldError]:
             found.append(errors.invalid("metadata.finalizers", finalizer, fault))
     found += validate_owners(metadata.get("ownerReferences", ()))
     return found
+
+
+def unqualified_finalizers(metadata: Mapping[str, Any]) -> list[FieldError]:
+    """Finalizers without a domain that are none of the three that Kubernetes has itself."""
+    why = "name is neither a standard finalizer name nor is it fully qualified"
+    return [
+        errors.invalid(f"metadata.finalizers[{index}]", name, why)
+        for index, name in enumerate(metadata.get("finalizers", ()))
+        if "/" not in name and name not in STANDARD_FINALIZERS
+    ]
 
 
 def validate_annotations(annotations: Mapping[str, str]) -> list[FieldError]:

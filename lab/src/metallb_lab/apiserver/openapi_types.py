@@ -20,14 +20,14 @@ RELEASE = "v1.35.0"
 
 ShapeType = Literal[
     "object", "map", "array", "string", "integer", "number", "boolean", "any", "int-or-string",
-    "quantity", "time", "bytes",
+    "quantity", "time", "micro-time", "bytes",
 ]  # fmt: skip
 
 WELL_KNOWN: dict[str, ShapeType] = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": "int-or-string",
     "io.k8s.apimachinery.pkg.api.resource.Quantity": "quantity",
     "io.k8s.apimachinery.pkg.apis.meta.v1.Time": "time",
-    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "time",
+    "io.k8s.apimachinery.pkg.apis.meta.v1.MicroTime": "micro-time",
     "io.k8s.apimachinery.pkg.runtime.RawExtension": "any",
     "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1": "any",
     "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON": "any",
@@ -49,6 +49,8 @@ class Shape:
     items: Shape | None = None
     patch_strategy: frozenset[str] = frozenset()
     merge_key: str = ""
+    drops: frozenset[str] = frozenset()
+    keeps: dict[str, Any] = field(default_factory=dict)
 
 
 @cache
@@ -94,7 +96,29 @@ def named_shape(name: str) -> Shape:
     shape = Shape("object", struct=name.rpartition(".")[2])
     _named[name] = shape
     fill(shape, definitions()[name])
+    zeros = zero_values().get(name, {"drop": droppable(shape), "keep": {}})
+    shape.drops, shape.keeps = frozenset(zeros["drop"]), zeros["keep"]
     return shape
+
+
+@cache
+def zero_values() -> dict[str, dict[str, Any]]:
+    """Which zero values Go leaves out and which it writes, by definition.
+
+    The file is made by ``lab/tools/zero_values/generate.py`` from the Go types.
+    """
+    path = Path(__file__).with_name("zero_values.json")
+    found: dict[str, dict[str, Any]] = orjson.loads(path.read_bytes())
+    return found
+
+
+def droppable(shape: Shape) -> list[str]:
+    """For types that are not in the table: empty lists and maps that may be missing."""
+    return [
+        name
+        for name, inner in shape.properties.items()
+        if inner.type in ("array", "map") and name not in shape.required
+    ]
 
 
 def fill(shape: Shape, schema: dict[str, Any]) -> None:

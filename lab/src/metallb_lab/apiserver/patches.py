@@ -43,7 +43,11 @@ def apply_patch(kind: str, body: bytes, current: Document, shape: Shape | None) 
     if kind == MERGE_PATCH:
         return dict(merge_patch(copied(current), patch))
     assert shape is not None
-    return strategic_merge(copied(current), patch, shape)
+    merged = strategic_merge(copied(current), patch, shape)
+    for name in ("apiVersion", "kind"):  # a strategic patch is of the path's type, whatever it says
+        if type(merged.get(name, "")) is str:
+            merged[name] = current[name]
+    return merged
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -73,12 +77,13 @@ def json_patch(current: Document, patch: Any) -> Document:
             "Request entity too large: The allowed maximum operations in a JSON patch is "
             f"{MAX_OPERATIONS}, got {len(patch)}",
         )
+    if not all(map(well_formed, patch)):
+        raise unprocessable()
     try:
-        if any(entry.get("op") not in OPERATIONS for entry in patch):
-            raise jsonpatch.InvalidJsonPatch("unknown operation")
         patched = copied(current)
         for entry in patch:
-            patched = jsonpatch.apply_patch(patched, [lenient(patched, entry)], in_place=True)
+            if (operation := lenient(patched, entry)) is not None:
+                patched = jsonpatch.apply_patch(patched, [operation], in_place=True)
     except (
         jsonpatch.JsonPatchException,
         jsonpointer.JsonPointerException,
@@ -91,13 +96,28 @@ def json_patch(current: Document, patch: Any) -> Document:
     return dict(patched)
 
 
-def lenient(document: Any, entry: Document) -> Document:
-    """The real server's library lets ``replace`` add a member of an object that is not there."""
-    if entry.get("op") != "replace":
+def well_formed(entry: Document) -> bool:
+    """Known operations on paths; the root may be replaced and tested, nothing else."""
+    op, places = entry.get("op"), (entry.get("path"), entry.get("from", "/"))
+    if any(type(word) is not str for word in (op, *places)) or op not in OPERATIONS:
+        return False
+    return op in ("replace", "test") or "" not in places
+
+
+def lenient(document: Any, entry: Document) -> Document | None:
+    """Two liberties of the real server's library with members that are not there.
+
+    ``replace`` adds them, and a ``test`` for null finds them equal (there is nothing to do).
+    """
+    op = entry["op"]
+    if op not in ("replace", "test"):
         return entry
     parent, last = jsonpointer.JsonPointer(entry["path"]).to_last(document)
-    missing = type(parent) is dict and last is not None and last not in parent
-    return entry | {"op": "add"} if missing else entry
+    if type(parent) is not dict or last is None or last in parent:
+        return entry
+    if op == "replace":
+        return entry | {"op": "add"}
+    return None if entry.get("value", entry) is None else entry
 
 
 def unprocessable() -> errors.ApiError:

@@ -5,6 +5,7 @@ Parsing only: paths as in the real server's ``RequestInfo``, options with their 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs, unquote
@@ -96,12 +97,24 @@ class Call:
         text = self.query.get(name)
         if not text:
             return None
-        try:
-            return int(text)
-        except ValueError:
-            raise errors.bad_request(
-                f'strconv.ParseInt: parsing "{text}": invalid syntax'
-            ) from None
+        why = "invalid syntax"
+        if re.fullmatch(r"[+-]?[0-9]+", text):
+            if -(2**63) <= int(text) < 2**63:
+                return int(text)
+            why = "value out of range"
+        raise errors.bad_request(f'strconv.ParseInt: parsing "{text}": {why}')
+
+    def version(self) -> int:
+        """The resourceVersion that was asked for, 0 when none was; lists word their refusal."""
+        text = self.query.get("resourceVersion", "")
+        if text == "" or (text.isascii() and text.isdigit()):
+            return int(text or 0)
+        fault = invalid(
+            "resourceVersion", text, f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+        if self.verb in ("list", "deletecollection"):
+            raise errors.bad_request(f"invalid resource version: {fault}")
+        raise errors.ApiError(500, "", str(fault))
 
 
 def parse_query(text: str) -> dict[str, str]:
@@ -131,6 +144,8 @@ def check_write_options(call: Call, kind: str) -> None:
 def check_list_options(call: Call, *, watch: bool) -> None:
     """``ValidateListOptions``: which versions, matches and pages go together."""
     query = call.query
+    for name in ("limit", "timeoutSeconds"):
+        call.integer(name)
     match, version = query.get("resourceVersionMatch", ""), query.get("resourceVersion", "")
     found: list[FieldError] = []
     initial = "sendInitialEvents" in query
@@ -150,10 +165,9 @@ def check_list_options(call: Call, *, watch: bool) -> None:
         if match == "Exact" and version == "0":
             why = 'resourceVersionMatch "Exact" is forbidden for resourceVersion "0"'
             found.append(forbidden("resourceVersionMatch", why))
-    if version and not version.isdigit():
-        found.append(invalid("resourceVersion", version, f'strconv.ParseUint: parsing "{version}"'))
     if found:
         raise errors.invalid_object("ListOptions", "meta.k8s.io", "", found)
+    call.version()
 
 
 def watch_option_errors(match: str, initial: bool) -> list[FieldError]:

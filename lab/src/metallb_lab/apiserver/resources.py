@@ -8,7 +8,7 @@ registry strategies. The base class is right for a plain typed kind without stat
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from metallb_lab.apiserver import errors, metadata
 from metallb_lab.apiserver.decoding import GoTypeError, cleaner
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ALL_VERBS = (
     "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
 )  # fmt: skip
+FinalizerRule = Literal["never", "create", "always"]
 STATUS_VERBS = ("get", "patch", "update")
 
 
@@ -107,6 +108,7 @@ class Strategy:
     unconditional_update: ClassVar[bool] = True
     returns_deleted: ClassVar[bool] = False
     has_status: ClassVar[bool] = False
+    qualified_finalizers: ClassVar[FinalizerRule] = "always"
     generations: ClassVar[bool] = False
     selectable: ClassVar[tuple[str, ...]] = ()
     field_text: ClassVar[str] = "field label not supported: {}"
@@ -161,6 +163,13 @@ class Strategy:
     def name_fault(self, name: str) -> str | None:
         """Why a name is refused."""
         return metadata.subdomain(name)
+
+    def finalizer_faults(self, new: Document, old: Document | None) -> list[FieldError]:
+        """Kubernetes' own kinds want finalizers with a domain, some only at creation."""
+        asked = self.qualified_finalizers
+        if asked == "always" or (asked == "create" and old is None):
+            return metadata.unqualified_finalizers(new["metadata"])
+        return []
 
     def prepare_create(self, new: Document) -> None:
         """Before validation of a new object."""

@@ -8,6 +8,7 @@ itself. ``python -m metallb_lab.apiserver`` is the same as a process of its own.
 from __future__ import annotations
 
 import base64
+import logging
 import platform
 import ssl
 from typing import TYPE_CHECKING, Self
@@ -58,6 +59,7 @@ VERSION = {
     "platform": "linux/amd64",
 }
 HEALTH = ("/healthz", "/livez", "/readyz")
+LOG = logging.getLogger(__name__)
 BODY_LIMIT = 3 * 1024 * 1024
 KEEPALIVE_SECONDS = 300.0
 SERVICE_CIDRS = ("10.96.0.0/12", "fd96::/108")
@@ -210,6 +212,11 @@ class ApiServer:
         except web.HTTPRequestEntityTooLarge:
             text = f"Request entity too large: limit is {BODY_LIMIT}"
             return failure(errors.ApiError(413, "RequestEntityTooLarge", text))
+        except Exception as error:
+            if isinstance(error, (web.HTTPException, ConnectionError)):
+                raise
+            LOG.exception("%s %s", request.method, request.path_qs)
+            return failure(errors.internal(f"{type(error).__name__}: {error}"))
 
     async def _other(self, request: web.Request, path: str, user: User) -> web.StreamResponse:
         """Paths that are no resource's."""

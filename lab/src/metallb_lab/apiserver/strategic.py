@@ -109,11 +109,8 @@ def merge_list(
     """Scalars become a set; objects merge by their key; the patch's order wins."""
     if not original and not patch:
         return original
-    first = (original or patch)[0]
-    if type(first) is list:
-        raise failed("lists of lists are not supported")
     before = list(original)
-    if type(first) is not dict:
+    if element_type(original, patch) is not dict:
         if deletes:
             return [item for item in original if item not in patch]
         merged = unique([*original, *patch])
@@ -124,6 +121,16 @@ def merge_list(
     kept, added = special_elements(original, patch, key)
     merged = merge_objects(kept, added, key, shape)
     return in_order(merged, added, before, key)
+
+
+def element_type(*lists: list[Any]) -> type:
+    """The one type that all elements have; a merge of mixed lists is refused."""
+    types = {type(item) for items in lists for item in items}
+    if list in types:
+        raise failed("lists of lists are not supported")
+    if len(types) != 1:
+        raise failed(f"list element types are not identical: {list(lists)}")
+    return types.pop()
 
 
 def special_elements(
@@ -172,11 +179,10 @@ def ordered_lists(original: Document, patch: Document, shape: Shape | None) -> N
     for name in [n for n in patch if n.startswith(ORDER_PREFIX)]:
         order = patch.pop(name)
         key = name.removeprefix(ORDER_PREFIX)
-        if type(order) is not list:
-            raise errors.bad_request("invalid patch format of setElementOrder list")
         inner = child(shape, key)
         before = original.get(key)
         added = patch.pop(key, None)
+        check_order(order, before, added, inner)
         if before is None and added is None:
             continue
         if before is None:
@@ -185,8 +191,34 @@ def ordered_lists(original: Document, patch: Document, shape: Shape | None) -> N
             merged = before
         else:
             merged = merge_list_field(list(before), added, inner, deletes=False)
+        element_type(before or [], added or [])
         merge_key = inner.merge_key if inner is not None else ""
         original[key] = in_order(merged, order, before or [], merge_key)
+
+
+def check_order(order: Any, before: Any, added: Any, shape: Shape | None) -> None:
+    """The directive orders a list, and names what the patch adds in the same order."""
+    for value in (order, before, added):
+        if value is not None and type(value) is not list:
+            raise failed(f"expected a []interface {{}}, but received a {type(value).__name__}")
+    if not order or not added:
+        return
+    key = shape.merge_key if shape is not None else ""
+    named = iter(order)
+    for item in added:
+        if type(item) is dict and MARKER in item:
+            continue
+        if not any(same_element(item, wanted, key) for wanted in named):
+            raise failed(
+                f"The order in patch list {added} doesn't match {ORDER_PREFIX} list {order}"
+            )
+
+
+def same_element(one: Any, other: Any, key: str) -> bool:
+    """Whether two elements are the same by their merge key, or by value."""
+    if key and type(one) is dict and type(other) is dict:
+        return bool(one.get(key) == other.get(key))
+    return bool(one == other)
 
 
 def in_order(merged: list[Any], order: list[Any], before: list[Any], key: str) -> list[Any]:

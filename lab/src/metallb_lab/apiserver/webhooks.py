@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import jsonpatch
+from jsonpointer import JsonPointerException
 
 from metallb_lab.apiserver import errors
 from metallb_lab.apiserver.documents import copied, decode, encode
@@ -115,7 +116,13 @@ class Admission:
         try:
             patch = decode(base64.b64decode(response["patch"]))
             patched = jsonpatch.apply_patch(copied(current), patch)
-        except (ValueError, jsonpatch.JsonPatchException, TypeError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            jsonpatch.JsonPatchException,
+            JsonPointerException,
+        ) as error:
             raise errors.internal(f"webhook {hook.name}: {error}") from None
         if patched == current:
             return False

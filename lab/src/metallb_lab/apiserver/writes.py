@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any
 from metallb_lab.apiserver import errors, metadata
 from metallb_lab.apiserver.decoding import GoTypeError
 from metallb_lab.apiserver.documents import copied, now, repeated_keys, same_but_version
+from metallb_lab.apiserver.identity import (
+    check_name,
+    check_patched_type,
+    patch_fault,
+    uid_conflict,
+)
 from metallb_lab.apiserver.representations import remember_view, view
 from metallb_lab.apiserver.store import Key, Store, Stored
 
@@ -24,7 +30,6 @@ if TYPE_CHECKING:
     from metallb_lab.apiserver.webhooks import Admission
 
 RETRIES = 5
-GENERATE_TRIES = 8
 PROTECTED_NAMESPACES = ("default", "kube-system", "kube-public")
 
 
@@ -51,8 +56,7 @@ class Writer:
             clean = strategy.decode(document, unknown)
         except GoTypeError as error:
             if patched:
-                fault = errors.invalid("patch", patched, error.message())
-                raise errors.invalid_object("", "", "", [fault]) from None
+                raise patch_fault(patched, error.message()) from None
             raise errors.bad_request(
                 f'{kind} in version "{version}" cannot be handled as a {kind}: {error.message()}'
             ) from None
@@ -67,8 +71,7 @@ class Writer:
         elif complaints:
             text = f"strict decoding error: {', '.join(complaints)}"
             if patched:
-                fault = errors.invalid("patch", patched, text)
-                raise errors.invalid_object("", "", "", [fault])
+                raise patch_fault(patched, text)
             raise errors.bad_request(
                 f'{kind} in version "{version}" cannot be handled as a {kind}: {text}'
             )
@@ -99,12 +102,14 @@ class Writer:
         try:
             strategy.prepare_create(new)
             found = metadata.validate_create(new, strategy.name_fault)
+            found += strategy.finalizer_faults(new, None)
             found += strategy.validate(new, None)
             if found:
                 raise invalid(resource, new, found)
             for warning in strategy.warnings(new, None):
                 call.warn(warning)
             await self._admission.validate(call, "CREATE", new, None)
+            refuse_version(new)
             key = Key(namespace, new["metadata"]["name"])
             self._refuse_existing(resource, key)
             if call.dry_run:
@@ -188,6 +193,7 @@ class Writer:
         def patched(current: Document) -> Document:
             document = make(current)
             text = "" if document is current else describe(document)
+            check_patched_type(call, document, text)
             new = self.decode(call, document, b"", patched=text)
             check_name(new, call.target.name)
             return new
@@ -282,7 +288,8 @@ class Writer:
         else:
             metadata.prepare_update(new, old, namespace)
             strategy.prepare_update(new, old)
-            found = metadata.validate_update(new, old) + strategy.validate(new, old)
+            found = metadata.validate_update(new, old)
+            found += strategy.finalizer_faults(new, old) + strategy.validate(new, old)
         if found:
             raise invalid(call.resource, new, found)
 
@@ -311,17 +318,6 @@ def invalid(resource: Resource, new: Document, found: list[Any]) -> errors.ApiEr
     return errors.invalid_object(kind, resource.group, name, found)
 
 
-def check_name(new: Document, name: str) -> None:
-    """The body and the path name the same object."""
-    given = new["metadata"].get("name", "")
-    if given and given != name:
-        raise errors.bad_request(
-            f"the name of the object ({given}) does not match the name on the URL ({name})"
-        )
-    if not given:
-        raise errors.bad_request("name must be provided")
-
-
 def finished(resource: Resource, new: Document, old: Document) -> bool:
     """Whether an object that is being deleted has nothing left to wait for."""
     before = old["metadata"]
@@ -332,15 +328,10 @@ def finished(resource: Resource, new: Document, old: Document) -> bool:
     return not (resource.table == "namespaces" and new.get("spec", {}).get("finalizers"))
 
 
-def uid_conflict(call: Call, uid: str, current: Document) -> str:
-    """The storage's own words for a uid that is another object's."""
-    target = call.target
-    key = f"/registry/{target.resource.plural}/{Key(target.namespace, target.name).path()}"
-    return (
-        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, "
-        f"AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object "
-        f"meta: {current['metadata']['uid']}"
-    )
+def refuse_version(new: Document) -> None:
+    """The storage's own check, after everybody else's."""
+    if new["metadata"].pop("resourceVersion", ""):
+        raise errors.ApiError(500, "", "resourceVersion should not be set on objects to be created")
 
 
 def duplicates(body: bytes) -> list[str]:

@@ -44,6 +44,7 @@ class DefinitionStrategy(PlainStrategy):
     """``apiextensions.k8s.io/v1`` CustomResourceDefinitions."""
 
     unconditional_update = False
+    qualified_finalizers = "never"
     has_status = True
     generations = True
 

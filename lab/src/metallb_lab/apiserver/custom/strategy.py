@@ -46,6 +46,7 @@ class CustomStrategy(Strategy):
     """One served version of one CRD."""
 
     unconditional_update = False
+    qualified_finalizers = "never"
     generations = True
 
     def __init__(self, crd: Document, version: Document) -> None:

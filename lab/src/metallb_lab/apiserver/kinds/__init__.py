@@ -13,7 +13,8 @@ from metallb_lab.apiserver.kinds.core import (
     ServiceAccountStrategy,
 )
 from metallb_lab.apiserver.kinds.events import EventStrategy, NewEventStrategy
-from metallb_lab.apiserver.kinds.pods import NodeStrategy, PodStrategy
+from metallb_lab.apiserver.kinds.nodes import NodeStrategy
+from metallb_lab.apiserver.kinds.pods import PodStrategy
 from metallb_lab.apiserver.kinds.rbac import GROUP as RBAC
 from metallb_lab.apiserver.kinds.rbac import BindingStrategy, RoleStrategy
 from metallb_lab.apiserver.kinds.services import ServiceStrategy

@@ -19,6 +19,8 @@ from metallb_lab.apiserver.metadata import label_1123, subdomain
 from metallb_lab.apiserver.resources import PlainStrategy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from metallb_lab.apiserver.documents import Document
 
 ADDRESS_TYPES = ["FQDN", "IPv4", "IPv6"]
@@ -38,8 +40,8 @@ class EndpointSliceStrategy(PlainStrategy):
             port.setdefault("protocol", "TCP")
         for endpoint in obj.get("endpoints") or ():
             endpoint.setdefault("conditions", {})
-        obj.setdefault("endpoints", None)
-        obj.setdefault("ports", None)
+        for name in ("endpoints", "ports"):  # the storage knows no empty list
+            obj[name] = obj.get(name) or None
 
     def spec_of(self, obj: Document) -> Any:
         """Labels count here, unlike anywhere else."""
@@ -65,6 +67,12 @@ class EndpointSliceStrategy(PlainStrategy):
         if old is not None and kind != old.get("addressType"):
             found.append(invalid("addressType", kind, "field is immutable"))
         return found
+
+    def warnings(self, new: Document, old: Document | None) -> Iterable[str]:
+        """FQDN is on its way out."""
+        if old is None and new.get("addressType") == "FQDN":
+            return ("spec.addressType: FQDN endpoints are deprecated",)
+        return ()
 
 
 def port_errors(ports: list[Document]) -> list[FieldError]:
@@ -95,6 +103,8 @@ def endpoint_errors(endpoint: Document, kind: str, path: str) -> list[FieldError
     for index, text in enumerate(addresses):
         if kind in ("IPv4", "IPv6"):
             found += address_errors(text, kind, where, index)
+        elif kind == "FQDN":
+            found += domain_errors(text, f"{where}[{index}]")
     node = endpoint.get("nodeName")
     if node is not None and (fault := subdomain(node)):
         found.append(invalid(f"{path}.nodeName", node, fault))
@@ -102,6 +112,20 @@ def endpoint_errors(endpoint: Document, kind: str, path: str) -> list[FieldError
     if hostname is not None and (fault := label_1123(hostname)):
         found.append(invalid(f"{path}.hostname", hostname, fault))
     return found
+
+
+def domain_errors(text: str, at: str) -> list[FieldError]:
+    """``IsFullyQualifiedDomainName``."""
+    name = text.removesuffix(".")
+    if not name:
+        return [required(at)]
+    if fault := subdomain(name):
+        return [invalid(at, text, fault)]
+    if "." not in name:
+        return [
+            invalid(at, text, "should be a domain with at least two segments separated by dots")
+        ]
+    return []
 
 
 def address_errors(text: str, kind: str, where: str, index: int) -> list[FieldError]:
@@ -128,6 +152,7 @@ class LeaseStrategy(PlainStrategy):
 
     create_on_update = True
     unconditional_update = False
+    qualified_finalizers = "never"
 
     def default(self, obj: Document) -> None:
         """A lease has a spec; fields behind a gate that is shut are dropped."""

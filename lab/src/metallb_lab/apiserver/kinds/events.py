@@ -5,10 +5,11 @@ Stored in the form of ``v1``, as the real server does; the other form is a renam
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from metallb_lab.apiserver.errors import FieldError, invalid, not_supported, required
-from metallb_lab.apiserver.resources import Strategy
+from metallb_lab.apiserver.errors import FieldError, invalid, required
+from metallb_lab.apiserver.resources import FinalizerRule, Strategy
+from metallb_lab.apiserver.selectors import qualified_name_fault
 
 if TYPE_CHECKING:
     from metallb_lab.apiserver.documents import Document
@@ -22,6 +23,11 @@ RENAMED = {  # events.k8s.io -> v1
     "deprecatedLastTimestamp": "lastTimestamp",
     "deprecatedCount": "count",
 }
+LENGTHS = {"reportingInstance": 128, "action": 128, "reason": 128, "message": 1024}
+FIXED = (
+    "involvedObject", "reason", "message", "source", "firstTimestamp", "lastTimestamp", "count",
+    "type", "eventTime", "action", "related", "reportingComponent", "reportingInstance",
+)  # fmt: skip
 OBJECT_FIELDS = ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
 
 
@@ -29,6 +35,8 @@ class EventStrategy(Strategy):
     """``v1`` Events."""
 
     create_on_update = True
+    qualified_finalizers: ClassVar[FinalizerRule] = "never"
+    reporter_name: ClassVar[str] = "reportingComponent"
     selectable = (
         *(f"involvedObject.{name}" for name in OBJECT_FIELDS),
         "reason", "reportingComponent", "source", "type",
@@ -44,14 +52,33 @@ class EventStrategy(Strategy):
             obj.setdefault(name, "")
 
     def validate(self, new: Document, old: Document | None) -> list[FieldError]:
-        """An event lives in the namespace of what it is about."""
+        """An event lives in the namespace of what it is about; with a time it says who tells."""
+        timed = bool(new.get("eventTime"))
         namespace = new["metadata"].get("namespace", "")
         about = new["involvedObject"].get("namespace", "")
-        allowed = (namespace,) if about else ("", "default")
-        if (about or namespace) not in allowed:
+        homeless = ("default", "kube-system") if timed else ("", "default")
+        strange = not timed and namespace != about if about else namespace not in homeless
+        found = []
+        if strange:
             why = "does not match event.namespace"
-            return [invalid("involvedObject.namespace", about, why)]
-        return []
+            found.append(invalid("involvedObject.namespace", about, why))
+        return [*found, *self._reporter_errors(new)] if timed else found
+
+    def _reporter_errors(self, new: Document) -> list[FieldError]:
+        """Who reported, what was done, and why."""
+        named = {"reportingComponent": self.reporter_name}
+        found = [
+            required(named.get(name, name))
+            for name in ("reportingComponent", "reportingInstance", "action", "reason")
+            if not new.get(name)
+        ]
+        reporter = new.get("reportingComponent", "")
+        if fault := qualified_name_fault(reporter):
+            found.append(invalid(self.reporter_name, reporter, fault))
+        for name, limit in LENGTHS.items():
+            if len(new.get(name) or "") > limit:
+                found.append(invalid(name, "", f"can have at most {limit} characters"))
+        return found
 
     def read_field(self, obj: Any, name: str) -> str:
         """``source`` is the component that reported."""
@@ -63,6 +90,9 @@ class EventStrategy(Strategy):
 
 class NewEventStrategy(EventStrategy):
     """``events.k8s.io/v1`` Events."""
+
+    qualified_finalizers = "create"
+    reporter_name = "reportingController"
 
     selectable = (
         *(f"regarding.{name}" for name in OBJECT_FIELDS),
@@ -93,17 +123,20 @@ class NewEventStrategy(EventStrategy):
         return shown
 
     def validate(self, new: Document, old: Document | None) -> list[FieldError]:
-        """The newer API demands more."""
+        """The newer API demands more: a time at creation, and that what was said stays."""
         found = super().validate(new, old)
-        if old is None:
-            if not new.get("eventTime"):
-                found.append(required("eventTime"))
-            named = {"reportingComponent": "reportingController"}
-            for name in ("reportingComponent", "reportingInstance", "action", "reason"):
-                if not new.get(name):
-                    found.append(required(named.get(name, name)))
-            if new.get("type") not in ("Normal", "Warning"):
-                found.append(not_supported("type", new.get("type", ""), ["Normal", "Warning"]))
+        if old is not None:
+            return found + [
+                invalid(name, new.get(name), "field is immutable")
+                for name in FIXED
+                if (new.get(name) or None) != (old.get(name) or None)
+            ]
+        if not new.get("eventTime"):
+            found.append(required("eventTime"))
+        if new.get("type") not in ("Normal", "Warning"):
+            found.append(invalid("type", "", f"has invalid value: {new.get('type', '')}"))
+        unset = ("firstTimestamp", "lastTimestamp", "count", "source")
+        found += [invalid(name, "", "needs to be unset") for name in unset if new.get(name)]
         return found
 
     def read_field(self, obj: Any, name: str) -> str:

@@ -37,9 +37,6 @@ def default_pod_spec(spec: Document) -> None:
     for listing in CONTAINER_LISTS:
         for container in spec.get(listing, ()):
             default_container(container)
-            if spec.get("hostNetwork"):
-                for port in container.get("ports", ()):
-                    port.setdefault("hostPort", port.get("containerPort", 0))
     for volume in spec.get("volumes", ()):
         default_volume(volume)
 

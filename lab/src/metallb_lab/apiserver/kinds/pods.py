@@ -1,11 +1,11 @@
-"""Pods and Nodes."""
+"""Pods; nothing here runs them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from metallb_lab.apiserver.documents import copied
-from metallb_lab.apiserver.errors import FieldError, forbidden, required
+from metallb_lab.apiserver.errors import FieldError, forbidden
 from metallb_lab.apiserver.kinds.pod_defaults import (
     CONTAINER_LISTS,
     default_pod_spec,
@@ -46,6 +46,9 @@ class PodStrategy(Strategy):
         spec.setdefault("enableServiceLinks", True)
         for listing in CONTAINER_LISTS:
             for container in spec.get(listing, ()):
+                if spec.get("hostNetwork"):
+                    for port in container.get("ports", ()):
+                        port.setdefault("hostPort", port.get("containerPort", 0))
                 resources = container["resources"]
                 for name, limit in resources.get("limits", {}).items():
                     resources.setdefault("requests", {}).setdefault(name, limit)
@@ -114,58 +117,3 @@ def fixed_part(spec: Document) -> Document:
         for container in out.get(listing, ()):
             container.pop("image", None)
     return out
-
-
-class NodeStrategy(Strategy):
-    """``v1`` Nodes."""
-
-    has_status = True
-    selectable = ("spec.unschedulable",)
-
-    def default(self, obj: Document) -> None:
-        """Allocatable is the capacity unless given."""
-        obj.setdefault("spec", {})
-        status = obj.setdefault("status", {})
-        if "capacity" in status:
-            status.setdefault("allocatable", dict(status["capacity"]))
-
-    def prepare_create(self, new: Document) -> None:
-        """A node may bring its status with it."""
-
-    def validate(self, new: Document, old: Document | None) -> list[FieldError]:
-        """Taints, and what never changes."""
-        found = []
-        for index, taint in enumerate(new["spec"].get("taints", ())):
-            path = f"spec.taints[{index}]"
-            found += [required(f"{path}.{n}") for n in ("key", "effect") if not taint.get(n)]
-        if old is not None:
-            for name in ("podCIDRs", "providerID"):
-                before = old["spec"].get(name)
-                if before and new["spec"].get(name) != before:
-                    why = 'node updates may not change podCIDR except from "" to valid'
-                    text = why if name == "podCIDRs" else "field is immutable"
-                    found.append(forbidden(f"spec.{name}", text))
-        return found
-
-    def validate_status(self, new: Document, old: Document) -> list[FieldError]:
-        """One address of a kind."""
-        seen: set[tuple[str, str]] = set()
-        found = []
-        for index, entry in enumerate(new.get("status", {}).get("addresses", ())):
-            pair = (entry.get("type", ""), entry.get("address", ""))
-            if pair in seen:
-                path = f"status.addresses[{index}]"
-                found.append(FieldError("FieldValueDuplicate", path, entry))
-            seen.add(pair)
-        return found
-
-    def field_fault(self, name: str) -> str | None:
-        """Nodes have no namespace to select by."""
-        if name in ("metadata.name", "spec.unschedulable"):
-            return None
-        return self.field_text.format(name)
-
-    def read_field(self, obj: Any, name: str) -> str:
-        """``spec.unschedulable`` is false when absent."""
-        found = super().read_field(obj, name)
-        return found or ("false" if name == "spec.unschedulable" else "")

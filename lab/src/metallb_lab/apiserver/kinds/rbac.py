@@ -30,7 +30,7 @@ class RoleStrategy(PlainStrategy):
 
     def default(self, obj: Document) -> None:
         """Go writes ``rules`` even when there are none."""
-        obj.setdefault("rules", None)
+        obj["rules"] = obj.get("rules") or None
 
     def validate(self, new: Document, old: Document | None) -> list[FieldError]:
         """Every rule names verbs and resources, or non-resource URLs in a ClusterRole."""

@@ -6,24 +6,14 @@ Ports of ``SetDefaults_Service``, ``dropTypeDependentFields``, ``normalizeCluste
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from metallb_lab.apiserver.documents import Document
 
 DEFAULT_AFFINITY_SECONDS = 10800
+POLICIES = ("Cluster", "Local")
 PORTED_TYPES = ("NodePort", "LoadBalancer")
-ZERO_DROPPED: dict[str, Any] = {
-    "clusterIP": "",
-    "externalName": "",
-    "externalTrafficPolicy": "",
-    "healthCheckNodePort": 0,
-    "loadBalancerIP": "",
-    "publishNotReadyAddresses": False,
-    "sessionAffinity": "",
-    "type": "",
-}
-PORT_ZERO_DROPPED: dict[str, Any] = {"name": "", "protocol": "", "nodePort": 0}
 
 
 # ---------------------------------------------------------------- predicates
@@ -75,9 +65,6 @@ def same_cluster_ips(old: Document, new: Document) -> bool:
 def set_defaults(service: Document) -> None:
     """What decoding fills in, on every write."""
     spec = service.setdefault("spec", {})
-    for name, zero in ZERO_DROPPED.items():
-        if name in spec and spec[name] == zero:
-            del spec[name]
     default_affinity(spec)
     kind = spec.setdefault("type", "ClusterIP")
     for port in spec.get("ports", ()):
@@ -109,15 +96,18 @@ def default_affinity(spec: Document) -> None:
 
 def default_port(port: Document) -> None:
     """One entry of ``ports``."""
-    for name, zero in PORT_ZERO_DROPPED.items():
-        if name in port and port[name] == zero:
-            del port[name]
     port.setdefault("protocol", "TCP")
     if port.get("targetPort", 0) in (0, ""):
         port["targetPort"] = port.get("port", 0)
 
 
 # ---------------------------------------------------------------- linked fields
+
+
+def hide_internal_policy(spec: Document) -> None:
+    """An ExternalName Service never shows a policy that is right in itself."""
+    if spec.get("type") == "ExternalName" and spec.get("internalTrafficPolicy") in POLICIES:
+        del spec["internalTrafficPolicy"]
 
 
 def normalize_cluster_ips(new: Document, old: Document | None) -> None:

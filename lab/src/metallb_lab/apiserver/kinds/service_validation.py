@@ -132,7 +132,7 @@ def type_errors(spec: Document) -> list[FieldError]:
         found += [
             forbidden(f"spec.{name}", "may not be set for ExternalName services")
             for name in ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
-            if spec.get(name)
+            if spec.get(name) is not None
         ]
         target = spec.get("externalName", "").removesuffix(".")
         if not target:

@@ -9,6 +9,7 @@ from metallb_lab.apiserver.kinds import service_validation as validation
 from metallb_lab.apiserver.kinds.allocators import Claim
 from metallb_lab.apiserver.kinds.service_defaults import (
     drop_type_dependent,
+    hide_internal_policy,
     normalize_cluster_ips,
     patch_allocated_values,
     set_defaults,
@@ -46,11 +47,13 @@ class ServiceStrategy(Strategy):
     def prepare_create(self, new: Document) -> None:
         """A new Service has no status."""
         new["status"] = {"loadBalancer": {}}
+        hide_internal_policy(new["spec"])
 
     def prepare_update(self, new: Document, old: Document) -> None:
         """The status stays, except where the type no longer has one."""
         metadata.keep(new, old, "status")
         drop_type_dependent(new, old)
+        hide_internal_policy(new["spec"])
 
     def begin(self, new: Document, old: Document | None) -> Claim:
         """Families, addresses and ports."""

@@ -28,6 +28,7 @@ class WebhookConfigurationStrategy(PlainStrategy):
     """Both kinds; the mutating one also has ``reinvocationPolicy``."""
 
     unconditional_update = False
+    qualified_finalizers = "never"
     generations = True
 
     def spec_of(self, obj: Document) -> object:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from metallb_lab.apiserver import selectors
 from metallb_lab.apiserver.errors import FieldError, invalid, not_supported, required
@@ -20,6 +20,8 @@ class WorkloadStrategy(PlainStrategy):
 
     has_status = True
     generations = True
+    rollout: ClassVar[str]
+    rollouts: ClassVar[list[str]]
 
     def default(self, obj: Document) -> None:
         """The template's pod spec, and what the kind adds."""
@@ -54,6 +56,12 @@ class WorkloadStrategy(PlainStrategy):
         if policy in ("OnFailure", "Never"):
             path = "spec.template.spec.restartPolicy"
             found.append(not_supported(path, policy, ["Always"]))
+        if spec.get("minReadySeconds", 0) < 0:
+            why = "must be greater than or equal to 0"
+            found.append(invalid("spec.minReadySeconds", spec["minReadySeconds"], why))
+        rollout = spec[self.rollout]
+        if rollout["type"] not in self.rollouts:
+            found.append(not_supported(f"spec.{self.rollout}", rollout, self.rollouts))
         if old is not None and selector != old["spec"].get("selector"):
             found.append(invalid("spec.selector", selector, "field is immutable"))
         return found
@@ -61,6 +69,14 @@ class WorkloadStrategy(PlainStrategy):
 
 class DeploymentStrategy(WorkloadStrategy):
     """``apps/v1`` Deployments."""
+
+    qualified_finalizers = "create"
+    rollout = "strategy"
+    rollouts: ClassVar[list[str]] = ["Recreate", "RollingUpdate"]
+
+    def spec_of(self, obj: Document) -> object:
+        """Annotations count here, because replica sets carry them on."""
+        return [obj.get("spec"), obj["metadata"].get("annotations")]
 
     def default(self, obj: Document) -> None:
         """Replicas and the rollout."""
@@ -85,6 +101,9 @@ class DeploymentStrategy(WorkloadStrategy):
 
 class DaemonSetStrategy(WorkloadStrategy):
     """``apps/v1`` DaemonSets."""
+
+    rollout = "updateStrategy"
+    rollouts: ClassVar[list[str]] = ["RollingUpdate", "OnDelete"]
 
     def default(self, obj: Document) -> None:
         """The rollout."""
