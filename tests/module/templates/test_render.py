@@ -1,0 +1,200 @@
+"""The chart renders wherever the module may be installed, and what comes out is Kubernetes'."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import kubernetes_validate
+import pytest
+
+from module.templates.rendering import (
+    ROOT,
+    Case,
+    Chart,
+    Manifest,
+    RenderError,
+    containers,
+    find,
+    helm,
+    parse,
+    pod_spec,
+    render_text,
+    values,
+    workloads,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.real
+
+OLDEST, NEWEST = "1.31", "1.37"
+FOREIGN = {"VerticalPodAutoscaler", "PodMonitor", "PrometheusRule", "GrafanaDashboardDefinition",
+           "SecurityPolicyException"}  # fmt: skip
+"""Kinds of CRDs that are not Kubernetes' own."""
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+def test_every_object_fits_the_schema(rendered: list[Manifest], version: str) -> None:
+    ours = [item for item in rendered if item["kind"] not in FOREIGN]
+    assert len(ours) >= 15
+    for item in ours:
+        kubernetes_validate.validate(item, version, strict=True)
+
+
+def test_a_wrong_object_would_not_fit_the_schema(chart: Chart) -> None:
+    broken = copy.deepcopy(find(chart.render(Case()), "Deployment", "controller"))
+    broken["spec"]["template"]["spec"]["containers"][0]["imagee"] = "x"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, NEWEST, strict=True)
+
+
+def test_speakers_run_only_where_there_is_something_to_announce(
+    rendered: list[Manifest], case: Case
+) -> None:
+    names = {item["metadata"]["name"] for item in workloads(rendered)}
+    assert names == ({"controller", "speaker"} if case.l2 or case.bgp else {"controller"})
+
+
+def test_optional_kinds_are_rendered_only_where_they_exist(
+    rendered: list[Manifest], case: Case
+) -> None:
+    kinds = {item["kind"] for item in rendered}
+    speakers = case.l2 or case.bgp
+    assert ("VerticalPodAutoscaler" in kinds) == case.vpa
+    assert ("PodMonitor" in kinds) == case.prometheus
+    assert ("SecurityPolicyException" in kinds) == (case.policy_engine and speakers)
+
+
+def test_every_namespaced_object_says_its_namespace(rendered: list[Manifest]) -> None:
+    cluster = {"Namespace", "ClusterRole", "ClusterRoleBinding", "ValidatingWebhookConfiguration",
+               "GrafanaDashboardDefinition"}  # fmt: skip
+    for item in rendered:
+        has_namespace = "namespace" in item["metadata"]
+        assert has_namespace == (item["kind"] not in cluster), item["metadata"]["name"]
+
+
+def test_rendering_twice_gives_the_same(chart: Chart, tmp_path: Path) -> None:
+    given = values(Case(bgp=True))
+    assert render_text(chart.path, given, tmp_path) == render_text(chart.path, given, tmp_path)
+
+
+def test_the_tree_itself_is_the_chart(chart: Chart, tmp_path: Path) -> None:
+    """Workspace and chart are one directory; .helmignore keeps them apart."""
+    given = values(Case())
+    assert parse(render_text(ROOT, given, tmp_path)) == chart.render(Case())
+
+
+def test_lint_has_nothing_to_say(chart: Chart, tmp_path: Path) -> None:
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps(values(Case(bgp=True))))
+    said = helm("lint", "--strict", str(chart.path), "--values", str(file))
+    assert "0 chart(s) failed" in said
+    assert "WARNING" not in said
+
+
+def test_a_missing_digest_is_an_error_that_names_the_image(chart: Chart, tmp_path: Path) -> None:
+    given = values(Case())
+    del given["global"]["modulesImages"]["digests"]["metallb"]["speaker"]
+    with pytest.raises(RenderError, match=r"Image metallb\.speaker has no digest"):
+        render_text(chart.path, given, tmp_path)
+
+
+# ---------------------------------------------------------------- settings
+
+
+def _arguments(manifests: list[Manifest], kind: str, name: str) -> list[str]:
+    arguments: list[str] = pod_spec(find(manifests, kind, name))["containers"][0]["args"]
+    return arguments
+
+
+@pytest.mark.parametrize("level", ["Debug", "Info", "Warning", "Error"])
+def test_the_log_level_reaches_both(chart: Chart, level: str) -> None:
+    found = chart.render_with(Case(), logLevel=level)
+    for kind, name in (("Deployment", "controller"), ("DaemonSet", "speaker")):
+        assert f"--log-level={level.lower()}" in _arguments(found, kind, name)
+
+
+def test_liveness_reaches_the_speaker(chart: Chart) -> None:
+    l2 = {"livenessIntervalMilliseconds": 120, "livenessMultiplier": 5, "holdDownSeconds": 0}
+    arguments = _arguments(chart.render_with(Case(), l2=l2), "DaemonSet", "speaker")
+    assert "--heartbeat-milliseconds=120" in arguments
+    assert "--heartbeat-multiplier=5" in arguments
+    assert "--hold-down-seconds=0" in arguments
+
+
+def test_names_of_interfaces_become_a_pattern(chart: Chart) -> None:
+    arguments = _arguments(chart.render(Case()), "DaemonSet", "speaker")
+    assert r"--exclude-interfaces=^(lo|docker.*|br0\.1)$" in arguments
+
+
+def test_a_priority_of_none_is_not_taken_for_a_missing_one(chart: Chart) -> None:
+    found = chart.render_with(Case(), speaker={"realtimePriority": 0})
+    assert "--realtime-priority=0" in _arguments(found, "DaemonSet", "speaker")
+
+
+def test_the_speakers_tolerate_what_the_settings_add(chart: Chart) -> None:
+    extra = {"key": "dedicated.example.com", "operator": "Exists"}
+    found = chart.render_with(Case(), speaker={"tolerations": [extra]})
+    assert extra in pod_spec(find(found, "DaemonSet", "speaker"))["tolerations"]
+
+
+def test_placement_of_the_controller_by_settings_wins(chart: Chart) -> None:
+    toleration = {"key": "a", "operator": "Exists"}
+    found = chart.render_with(Case(), nodeSelector={"role": "lb"}, tolerations=[toleration])
+    spec = pod_spec(find(found, "Deployment", "controller"))
+    assert spec["nodeSelector"] == {"role": "lb"}
+    assert spec["tolerations"] == [toleration]
+
+
+def test_the_settings_of_availability_win_over_the_platforms(chart: Chart) -> None:
+    single = chart.render_with(Case(ha=True), highAvailability=False)
+    double = chart.render_with(Case(ha=False), highAvailability=True)
+    assert find(single, "Deployment", "controller")["spec"]["replicas"] == 1
+    assert find(single, "PodDisruptionBudget", "controller")["spec"]["minAvailable"] == 0
+    assert find(double, "Deployment", "controller")["spec"]["replicas"] == 2
+    assert find(double, "PodDisruptionBudget", "controller")["spec"]["minAvailable"] == 1
+
+
+def test_requests_are_ours_without_an_autoscaler(chart: Chart) -> None:
+    wanted = {"resourcesRequests": {"cpu": "70m", "memory": "99Mi"}}
+    for vpa, expected in ((True, {}), (False, {"cpu": "70m", "memory": "99Mi"})):
+        found = chart.render_with(Case(vpa=vpa), controller=wanted, speaker=wanted)
+        for workload, container in containers(found):
+            if container["name"] == workload:
+                requests = dict(container["resources"]["requests"])
+                assert requests.pop("ephemeral-storage") == "50Mi"
+                assert requests == expected
+
+
+def test_speakers_run_where_the_terms_say(chart: Chart) -> None:
+    def terms(case: Case) -> Any:
+        spec = pod_spec(find(chart.render(case), "DaemonSet", "speaker"))
+        affinity = spec.get("affinity")
+        return affinity and affinity["nodeAffinity"][
+            "requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]  # fmt: skip
+
+    member = {"key": "l2-load-balancer.network.deckhouse.io/member", "operator": "Exists"}
+    assert terms(Case(l2=True)) == [{"matchExpressions": [member]}]
+    assert terms(Case(l2=False, bgp=True)) is None
+
+
+def test_pods_roll_when_the_authority_of_the_webhook_changes(chart: Chart, tmp_path: Path) -> None:
+    def annotation(authority: str) -> str:
+        given = values(Case())
+        given["metallb"]["internal"]["webhookCert"]["ca"] = authority
+        found = find(parse(render_text(chart.path, given, tmp_path)), "Deployment", "controller")
+        text: str = found["spec"]["template"]["metadata"]["annotations"]["checksum/webhook-ca"]
+        return text
+
+    assert annotation("one") != annotation("two")
+
+
+def test_the_webhook_trusts_the_authority_that_the_hook_made(chart: Chart) -> None:
+    found = find(chart.render(Case()), "ValidatingWebhookConfiguration", "metallb")
+    [webhook] = found["webhooks"]
+    assert webhook["clientConfig"]["caBundle"] == "Q0EK"
+    secret = find(chart.render(Case()), "Secret", "metallb-webhook-tls")
+    assert secret["data"] == {"ca.crt": "Q0EK", "tls.crt": "Q1JUCg==", "tls.key": "S0VZCg=="}
