@@ -9,7 +9,6 @@ PURE_PACKAGES = {
     "metallb.api": "tests/lib/api",
     "metallb.domain": "tests/lib/domain",
     "metallb_controller.admission": "tests/controller/admission",
-    "metallb_controller.admission": "tests/controller/admission",
     "metallb_controller.allocator": "tests/controller/allocator",
     "metallb_controller.placement": "tests/controller/placement",
     "metallb_controller.reconcile": "tests/controller/reconcile",
