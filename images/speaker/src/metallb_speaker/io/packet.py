@@ -71,7 +71,8 @@ class PacketPort:
         self._ipv6 = open_packet_socket(link, EtherType.IPV6)
         self._groups: socket.socket | None = None
         self._joined: set[bytes] = set()
-        self._takes_all = False
+        self.takes_all_multicast = False
+        """Whether groups are joined no more, since the interface takes them all."""
 
     @property
     def sockets(self) -> tuple[socket.socket, socket.socket]:
@@ -112,7 +113,7 @@ class PacketPort:
         """Join and leave solicited-node groups."""
         self._joined.difference_update(change.leave)
         self._joined.update(change.join)
-        if self._takes_all:
+        if self.takes_all_multicast:
             return
         for group in change.leave:
             self._set_membership(group, socket.IPV6_LEAVE_GROUP)
@@ -141,7 +142,7 @@ class PacketPort:
             log.warning("%s cannot take all multicast: %s", self.link.name, error)
             return
         log.info("%s takes all multicast from now on", self.link.name)
-        self._takes_all = True
+        self.takes_all_multicast = True
         self._close_groups()
 
     def _close_groups(self) -> None:
