@@ -24,6 +24,14 @@ DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ANYTHING: Document = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
 
 
+TEXT: Document = {"type": "string", "maxLength": 99}
+NUMBER: Document = {"type": "integer"}
+
+
+def an_object(**properties: Any) -> Document:
+    return {"type": "object", "properties": properties}
+
+
 def group_of(api: Api) -> str:
     return api.crd_group or f"{api.namespace}.example.com"
 
@@ -143,3 +151,11 @@ def widget(api: Api, name: str, spec: Any = None, **metadata: Any) -> Document:
     if spec is not None:
         out["spec"] = spec
     return out
+
+
+async def causes(api: Api, path: str, spec: Any) -> set[tuple[str, str]]:
+    return (await api.post(path, widget(api, "bad", spec))).causes()
+
+
+async def accepted(api: Api, path: str, name: str, spec: Any) -> Any:
+    return (await api.post(path, widget(api, name, spec))).ok(201).get("spec")

@@ -301,6 +301,7 @@ async def test_bodies_that_are_refused(api: Api, path: str) -> None:
     answer = await api.post(path, widget(api, "w", {}, foo=1), fieldValidation="Strict")
     assert 'unknown field "metadata.foo"' in answer.failed(400, "BadRequest")["message"]
     (await api.post(path, widget(api, "W"))).failed(422, "Invalid")
+    (await api.post(path, {**widget(api, "w"), "metadata": []})).failed(400, "BadRequest")
 
 
 @with_crd(scope="Cluster")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contract.api import JSON_PATCH, STRATEGIC, config_map, pod, service
+from contract.crds import widget, with_crd
 from contract.differences import APPLY
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ async def test_merge_patch_replaces_lists(api: Api) -> None:
     body = {"spec": {"ports": [{"name": "c", "port": 82}]}}
     done = (await api.patch(f"{api.core}/services/s", body)).ok()
     assert [p["name"] for p in done["spec"]["ports"]] == ["c"]
+
+
+@with_crd()
+async def test_merge_patch_and_nulls_inside_lists(api: Api, path: str) -> None:
+    """RFC 7396 would keep nulls inside a list; the real server drops members of its objects."""
+    spec = {"kept": [{"a": None, "b": 1}], "replaced": [], "scalar": 1}
+    (await api.post(path, widget(api, "w", spec))).ok(201)
+    change = {"replaced": [{"a": None, "b": {"c": None}}, None], "scalar": {"a": None}}
+    found = (await api.patch(f"{path}/w", {"spec": change})).ok()["spec"]
+    assert found == {"kept": spec["kept"], "replaced": [{"b": {}}, None], "scalar": {}}
 
 
 async def test_json_patch(api: Api) -> None:

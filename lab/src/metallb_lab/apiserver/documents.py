@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Document = dict[str, Any]
+EXACT = 2**53  # below this every whole number is a float, too
 
 
 def encode(value: Any) -> bytes:
@@ -64,6 +65,18 @@ def repeated_paths(value: Any, path: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from repeated_paths(inner, f"{path}[{index}]")
+
+
+def whole_floats(value: Any) -> Any:
+    """``3.0`` becomes ``3``, as Go writes it; changes objects and lists in place."""
+    if type(value) is float and value.is_integer() and abs(value) < EXACT:
+        return int(value)
+    if type(value) is dict:
+        for name, inner in value.items():
+            value[name] = whole_floats(inner)
+    elif type(value) is list:
+        value[:] = map(whole_floats, value)
+    return value
 
 
 def now() -> str:

@@ -25,7 +25,7 @@ def check_name(new: Document, name: str) -> None:
             f"the name of the object ({given}) does not match the name on the URL ({name})"
         )
     if not given:
-        raise errors.bad_request("name must be provided")
+        raise undeterminable(name)
 
 
 def check_patched_type(call: Call, new: Document, shown: str) -> None:
@@ -47,10 +47,14 @@ def check_patched_type(call: Call, new: Document, shown: str) -> None:
     if resource.custom and not new.get("kind"):
         raise patch_fault(shown, "Object 'Kind' is missing")
     if not new.get("apiVersion"):
-        raise errors.bad_request(
-            f"the name of the object ({name} based on URL) was undeterminable: name must be "
-            "provided"
-        )
+        raise undeterminable(name)
+
+
+def undeterminable(name: str) -> errors.ApiError:
+    """400 for an object that does not say its name."""
+    return errors.bad_request(
+        f"the name of the object ({name} based on URL) was undeterminable: name must be provided"
+    )
 
 
 def patch_fault(shown: str, why: str) -> errors.ApiError:

@@ -51,9 +51,9 @@ def apply_patch(kind: str, body: bytes, current: Document, shape: Shape | None) 
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396; changes ``target``, which must be the caller's own."""
+    """RFC 7396, and nulls inside new lists go too; changes ``target``, the caller's own."""
     if type(patch) is not dict:
-        return patch
+        return patch if type(target) is dict else without_nulls(patch)
     out = target if type(target) is dict else {}
     for name, value in patch.items():
         if value is None:
@@ -61,6 +61,13 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             out[name] = merge_patch(out.get(name), value)
     return out
+
+
+def without_nulls(value: Any) -> Any:
+    """A new value as the real server's library stores it: members of objects in lists, too."""
+    if type(value) is dict:
+        return {name: without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [without_nulls(item) for item in value] if type(value) is list else value
 
 
 def json_patch(current: Document, patch: Any) -> Document:

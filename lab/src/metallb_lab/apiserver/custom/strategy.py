@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metallb_lab.apiserver import errors, metadata
 from metallb_lab.apiserver.custom.columns import custom_columns
 from metallb_lab.apiserver.decoding import cleaner
-from metallb_lab.apiserver.documents import copied
+from metallb_lab.apiserver.documents import copied, whole_floats
 from metallb_lab.apiserver.errors import FieldError, invalid
 from metallb_lab.apiserver.jsonpath import parse_path, plain
 from metallb_lab.apiserver.openapi_types import named_shape
@@ -80,7 +80,9 @@ class CustomStrategy(Strategy):
                 f"({self.gv})"
             )
         inside: list[str] = []
-        document["metadata"] = self._clean_metadata(document.get("metadata") or {}, inside)
+        given = document.get("metadata")
+        document["metadata"] = self._clean_metadata({} if given is None else given, inside)
+        whole_floats(document)
         unknown += [f"metadata.{name}" for name in inside]
         drop_nulls(document, self.node)
         apply_defaults(document, self.node)
@@ -103,12 +105,14 @@ class CustomStrategy(Strategy):
         """No status where it has a path of its own."""
         if self.with_status:
             new.pop("status", None)
+            apply_defaults(new, self.node)
         new["metadata"]["generation"] = 1
 
     def prepare_update(self, new: Document, old: Document) -> None:
         """The generation follows everything but metadata (and but status, with the path)."""
         if self.with_status:
             metadata.keep(new, old, "status")
+            apply_defaults(new, self.node)
         if without_metadata(new) != without_metadata(old):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 

@@ -83,6 +83,11 @@ def is_duration(text: str) -> bool:
     return all(unit in UNITS for _, unit in re.findall(r"(\d+)\s*([A-Za-zµ]+)", text))
 
 
+def is_base64(text: str) -> object:
+    """Standard base64."""
+    return base64.b64decode(text, validate=True)
+
+
 def is_date_time(text: str) -> bool:
     """RFC 3339."""
     if not DATE_TIME.fullmatch(text):
@@ -92,7 +97,7 @@ def is_date_time(text: str) -> bool:
 
 CHECKS: dict[str, Callable[[str], bool]] = {
     "bsonobjectid": matches(r"[0-9a-fA-F]{24}"),
-    "byte": parses(lambda text: base64.b64decode(text, validate=True)),
+    "byte": lambda text: text != "" and parses(is_base64)(text),
     "cidr": parses(is_cidr),
     "date": parses(date.fromisoformat),
     "datetime": is_date_time,

@@ -59,10 +59,11 @@ def validate(value: Any, node: Node, path: str, old: Any = MISSING) -> list[Fiel
     if old is not MISSING and same(value, old):
         return []
     if (fault := type_error(value, node, path)) is not None:
-        return [fault]
-    if value is None:
-        return []
+        found = [fault, *enum_errors(value, node, path)]
+        return found + junctor_errors(value, node, path) if node.negated is not None else found
     found = keyword_errors(value, node, path)
+    if value is None:
+        return found
     if type(value) is dict:
         found += object_errors(value, node, path, old)
     elif type(value) is list:
@@ -111,10 +112,7 @@ def keyword_errors(value: Any, node: Node, path: str) -> list[FieldError]:
     keywords = node.keywords
     if not keywords:
         return []
-    found: list[FieldError] = []
-    if "enum" in keywords and not any(same(value, allowed) for allowed in keywords["enum"]):
-        values = [v if isinstance(v, str) else quoted(v) for v in keywords["enum"]]
-        found.append(not_supported(path, value, values))
+    found = enum_errors(value, node, path)
     match value:
         case bool():
             pass
@@ -129,16 +127,24 @@ def keyword_errors(value: Any, node: Node, path: str) -> list[FieldError]:
     return found
 
 
+def enum_errors(value: Any, node: Node, path: str) -> list[FieldError]:
+    """A value outside the enumeration, null included, whatever ``nullable`` says."""
+    allowed = node.keywords.get("enum")
+    if allowed is None or any(same(value, one) for one in allowed):
+        return []
+    return [not_supported(path, value, [v if isinstance(v, str) else quoted(v) for v in allowed])]
+
+
 def string_errors(value: str, keywords: dict[str, Any], path: str) -> list[FieldError]:
-    """Lengths, pattern, format."""
+    """The first of lengths and pattern that does not hold; and the format."""
     found = []
     length = len(value)
     if (limit := keywords.get("maxLength")) is not None and length > limit:
         found.append(too_long(path, limit))
-    if (limit := keywords.get("minLength")) is not None and length < limit:
+    elif (limit := keywords.get("minLength")) is not None and length < limit:
         text = f"{path} in body should be at least {limit} chars long"
         found.append(invalid(path, value, text))
-    if (rule := keywords.get("pattern")) is not None and pattern(rule).search(value) is None:
+    elif (rule := keywords.get("pattern")) is not None and pattern(rule).search(value) is None:
         found.append(invalid(path, value, f"{path} in body should match '{rule}'"))
     if (name := keywords.get("format")) is not None and not formats.check(name, value):
         why = f"{path} in body must be of type {name}: {quoted(value)}"
@@ -218,6 +224,12 @@ def list_errors(value: list[Any], node: Node, path: str, old: Any) -> list[Field
     if node.list_type == "set":
         found += repeated([quoted(item) for item in value], value, path)
     elif node.list_type == "map":
+        why = "must be an object for an array of list-type map"
+        found += [
+            invalid(f"{path}[{index}]", item, why)
+            for index, item in enumerate(value)
+            if type(item) is not dict
+        ]
         keys = [
             {k: item[k] for k in node.list_keys if k in item}
             for item in value
