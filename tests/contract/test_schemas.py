@@ -22,6 +22,8 @@ from contract.crds import (
 if TYPE_CHECKING:
     from contract.api import Api, Document
 
+FREE = {"x-kubernetes-preserve-unknown-fields": True}
+
 # ---------------------------------------------------------------- pruning, defaults
 
 
@@ -222,6 +224,16 @@ async def test_whole_numbers_are_written_without_a_point(api: Api, path: str) ->
         text = answer.raw.decode().replace(" ", "")
         assert '"list":[1.5,2,1000]' in text
         assert re.search(r'"n":3[,}]', text)
+
+
+@with_crd(an_object(n=NUMBER, deep=an_object(x={"type": "object", **FREE})))
+async def test_true_is_not_one(api: Api, path: str) -> None:
+    made = (await api.post(path, widget(api, "w", {"n": 1, "deep": {"x": {"y": 1}}}))).ok(201)
+    refused = await api.patch(f"{path}/w", {"spec": {"n": True}})
+    assert refused.causes() == {("FieldValueTypeInvalid", "spec.n")}
+    changed = (await api.patch(f"{path}/w", {"spec": {"deep": {"x": {"y": True}}}})).ok()
+    assert changed["spec"]["deep"]["x"]["y"] is True
+    assert changed["metadata"]["generation"] == made["metadata"]["generation"] + 1
 
 
 @with_crd(

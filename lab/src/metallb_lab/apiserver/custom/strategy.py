@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from metallb_lab.apiserver import errors, metadata
 from metallb_lab.apiserver.custom.columns import custom_columns
 from metallb_lab.apiserver.decoding import cleaner
-from metallb_lab.apiserver.documents import copied, whole_floats
+from metallb_lab.apiserver.documents import copied, same, whole_floats
 from metallb_lab.apiserver.errors import FieldError, invalid
 from metallb_lab.apiserver.jsonpath import parse_path, plain
 from metallb_lab.apiserver.openapi_types import named_shape
@@ -113,7 +113,7 @@ class CustomStrategy(Strategy):
         if self.with_status:
             metadata.keep(new, old, "status")
             apply_defaults(new, self.node)
-        if without_metadata(new) != without_metadata(old):
+        if not same(without_metadata(new), without_metadata(old)):
             new["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
 
     def prepare_status(self, new: Document, old: Document) -> None:

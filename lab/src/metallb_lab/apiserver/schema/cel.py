@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from metallb_lab.apiserver.documents import same
 from metallb_lab.apiserver.errors import FieldError, invalid
 from metallb_lab.apiserver.schema.cel_functions import registered
 from metallb_lab.apiserver.schema.cel_source import (
@@ -27,7 +28,7 @@ from metallb_lab.apiserver.schema.cel_source import (
     free_names,
     rewritten,
 )
-from metallb_lab.apiserver.schema.validation import MISSING, correlated, same, under
+from metallb_lab.apiserver.schema.validation import MISSING, correlated, under
 
 if TYPE_CHECKING:
     from metallb_lab.apiserver.schema.structural import Node

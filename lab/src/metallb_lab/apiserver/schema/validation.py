@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import re2  # type: ignore[import-untyped]
 
+from metallb_lab.apiserver.documents import same
 from metallb_lab.apiserver.errors import (
     FieldError,
     duplicate,
@@ -71,11 +72,6 @@ def validate(value: Any, node: Node, path: str, old: Any = MISSING) -> list[Fiel
     if node.junctors or node.negated is not None:
         found += junctor_errors(value, node, path)
     return found
-
-
-def same(left: Any, right: Any) -> bool:
-    """Equal, and not just by Python's true == 1."""
-    return bool(left == right) and type(left) is type(right)
 
 
 def under(path: str, name: str) -> str:
