@@ -216,7 +216,8 @@ class Engine:
         faults = self.parts.values.helm_faults()
         if faults:
             raise PatchRefusedError("before Helm: " + "; ".join(map(str, faults)))
-        await self.parts.release.upgrade(self.parts.values.values())
+        if self.parts.module.has_chart:
+            await self.parts.release.upgrade(self.parts.values.values())
 
     async def _run_moment(self, moment: str) -> bool:
         """Run the hooks of a moment; tell whether the values changed."""

@@ -46,6 +46,11 @@ class Module:
         """Key of its values."""
         return camel(self.name)
 
+    @property
+    def has_chart(self) -> bool:
+        """Whether there is something to release; a missing Chart.yaml would be made up (§1.1)."""
+        return (self.directory / "templates").is_dir()
+
     def digests(self) -> dict[str, str]:
         """Digests of its images, by camel key (§1.10)."""
         path = self.directory / "images_digests.json"

@@ -183,8 +183,7 @@ class Monitor:
         """End what `start` began."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def unlock(self) -> None:
         """Let events through, those held back first."""

@@ -117,7 +117,7 @@ class ModuleOperator:
         )
         self._changed = asyncio.Event()
         self._config = ModuleConfig(enabled=False)
-        self._config_version = 0
+        self._written_version = self._seen_version = 0
         self._tasks: list[asyncio.Task[None]] = []
         self._mirror: Reflector[JsonObject] = Reflector(
             self._client,
@@ -233,14 +233,14 @@ class ModuleOperator:
 
     async def _write(self, config: ModuleConfig) -> None:
         version = await write_module_config(self._client, self._module.name, config)
-        self._config_version = int(version)
+        self._written_version = int(version)
 
     # -- settings ------------------------------------------------------------------------------
 
     def _on_config(self, key: Key, old: JsonObject | None, new: JsonObject | None) -> None:
         self._config = read_module_config(new)
-        if new is not None and int(new["metadata"]["resourceVersion"]) >= self._config_version:
-            self._config_version = 0
+        if new is not None:
+            self._seen_version = int(new["metadata"]["resourceVersion"])
         self._queue(MAIN_QUEUE).add(SettingsTask(self), first=True)
 
     async def take_in_settings(self) -> None:
@@ -266,6 +266,10 @@ class ModuleOperator:
         elif values.checksum() != before:
             self._engine.request_run()
 
+    async def sees_everything(self) -> bool:
+        """Tell whether the snapshots show what the API server has at this moment."""
+        return await self._engine.sees_everything()
+
     # -- rest ----------------------------------------------------------------------------------
 
     def _queue(self, name: str) -> TaskQueue:
@@ -279,23 +283,24 @@ class ModuleOperator:
         Raises NotConvergedError, with the last failure, when a task fails again and again or time
         runs out.
         """
+        before = {name: queue.failures_ever for name, queue in self._queues.items()}
         try:
             async with asyncio.timeout(seconds):
                 while not await self._is_at_rest():
-                    self._raise_failures(FAILURES_BORNE)
+                    self._raise_failures(before, FAILURES_BORNE)
                     self._changed.clear()
                     with suppress(TimeoutError):
                         async with asyncio.timeout(0.1):
                             await self._changed.wait()
         except TimeoutError:
-            self._raise_failures(1)
+            self._raise_failures({}, 1)
             raise NotConvergedError(f"no rest in {seconds} s: {self._busy()}") from None
 
     async def _is_at_rest(self) -> bool:
         for task in self._tasks:
             if task.done():
                 task.result()
-        if self._config_version or not self._is_idle():
+        if self._seen_version < self._written_version or not self._is_idle():
             return False
         return await self._engine.sees_everything() and self._is_idle()
 
@@ -307,10 +312,11 @@ class ModuleOperator:
             and self._engine.is_idle
         )
 
-    def _raise_failures(self, borne: int) -> None:
-        for queue in self._queues.values():
-            if queue.last_failure is not None and queue.failures >= borne:
-                raise NotConvergedError(f"{queue.name}: {queue.last_failure}")
+    def _raise_failures(self, before: dict[str, int], borne: int) -> None:
+        for name, queue in self._queues.items():
+            since = queue.failures_ever - before.get(name, 0)
+            if queue.last_failure is not None and min(since, queue.failures) >= borne:
+                raise NotConvergedError(f"{name}: {queue.last_failure}")
 
     def _busy(self) -> str:
         busy = [name for name, queue in self._queues.items() if not queue.is_idle]

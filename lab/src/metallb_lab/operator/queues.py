@@ -64,6 +64,8 @@ class TaskQueue:
         self._retry = asyncio.Event()
         self._running: Task | None = None
         self.failures = 0
+        """Of the task at the head, one after another."""
+        self.failures_ever = 0
         self.last_failure: Exception | None = None
         self._worker = asyncio.create_task(self._work())
 
@@ -121,6 +123,7 @@ class TaskQueue:
         if task.allows_failure:
             return
         self.failures += 1
+        self.failures_ever += 1
         self.last_failure = error
         self._running = None
         self._retry.clear()
