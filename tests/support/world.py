@@ -33,6 +33,7 @@ from metallb_controller.reconcile.model import (
     PatchServiceStatus,
     PostEvent,
     ReconcilerSettings,
+    Result,
     UpdateVirtualIP,
 )
 
@@ -56,6 +57,7 @@ class World:
         self.events: list[PostEvent] = []
         self.writes = 0
         self.is_checked = True
+        self._read: dict[str, VirtualIP] = {}
 
     # -- what people and other controllers do ------------------------------------------------------
 
@@ -94,8 +96,7 @@ class World:
         self.history.append((ref, before, value))
         self.versions.append(self.version)
 
-    # -- what the reconciler writes
-    # ------------------------------------------------------------------
+    # -- what the reconciler writes ----------------------------------------------------------------
 
     def execute(self, write: Write) -> tuple[Outcome, JsonObject | None]:
         """Carry out a write as the API server does; gives the outcome and the answer."""
@@ -186,13 +187,19 @@ class World:
 
     def vips(self) -> dict[str, VirtualIP]:
         """Give the ledger, by object name."""
-        found: dict[str, VirtualIP] = {}
-        for (kind, _, name), value in self.objects.items():
-            if kind == "VirtualIP":
-                vip = read_virtual_ip(value)
-                assert isinstance(vip, VirtualIP)
-                found[name] = vip
-        return found
+        return {
+            name: self._vip(value)
+            for (kind, _, name), value in self.objects.items()
+            if kind == "VirtualIP"
+        }
+
+    def _vip(self, value: JsonObject) -> VirtualIP:
+        version = value["metadata"]["resourceVersion"]
+        if version not in self._read:
+            found = read_virtual_ip(value)
+            assert isinstance(found, VirtualIP)
+            self._read[version] = found
+        return self._read[version]
 
     def service(self, name: str, namespace: str = "default") -> JsonObject:
         """Give a Service."""
@@ -257,6 +264,10 @@ class Leader:
         self._seen += 1
         self._observe(ref, value, version)
 
+    def see_at_once(self, ref: Ref) -> None:
+        """See an object as it is, ahead of older changes of others: each kind has its own watch."""
+        self._observe(ref, self.world.objects.get(ref), self.world.version)
+
     def _observe(self, ref: Ref, value: JsonObject | None, version: int) -> None:
         """Take in an object, as a mirror would: what is older than what was seen is no news."""
         if version <= self._versions.get(ref, -1):
@@ -302,17 +313,17 @@ class Leader:
         """Carry out one of the writes; `lose` is "", "request" or "answer"."""
         write = self.under_way.pop(index)
         if lose == "request":
-            self.reconciler.done(write, Outcome.FAILED, self.now)
+            self.reconciler.done(write, Result(Outcome.FAILED), self.now)
             return
         outcome, answer = self.world.execute(write)
         if lose == "answer":
-            self.reconciler.done(write, Outcome.FAILED, self.now)
+            self.reconciler.done(write, Result(Outcome.FAILED), self.now)
             return
         if answer is not None and outcome in (Outcome.DONE, Outcome.EXISTS):
             meta = answer["metadata"]
             ref = (answer["kind"], meta.get("namespace", ""), meta["name"])
             self._observe(ref, answer, int(meta["resourceVersion"]))
-        self.reconciler.done(write, outcome, self.now)
+        self.reconciler.done(write, Result(outcome), self.now)
 
     def settle(self, limit: int = 20_000) -> None:
         """Go on until nothing is left to do, time passing as needed."""

@@ -57,6 +57,37 @@ def test_who_may_share(one: Claim, other: Claim, refusal: Refusal | None) -> Non
     assert other.why_not_beside(one) is refusal
 
 
+def test_an_address_takes_only_so_many_holders() -> None:
+    made = Allocator(most_holders=2)
+    _set(made, p=("10.0.0.1-10.0.0.2",))
+    claims = [_shared(ServicePort("TCP", port)) for port in (1, 2, 3)]
+    for key, claim in zip((A, B), claims, strict=False):
+        made.assign("p", ip("10.0.0.1"), key, claim)
+    assert made.why_not("p", ip("10.0.0.1"), C, claims[2]) == Objection(Refusal.FULL)
+    assert made.first_shareable("p", Family.IPV4, C, claims[2], ()) is None
+    assert made.why_not("p", ip("10.0.0.1"), B, claims[1]) is None
+    made.release(ip("10.0.0.1"), A)
+    assert made.why_not("p", ip("10.0.0.1"), C, claims[2]) is None
+
+
+def test_the_holders_under_a_key_are_those_of_the_family_that_name_it() -> None:
+    made = _allocator(p=("10.0.0.1-10.0.0.2", "fd00::1"))
+    made.assign("p", ip("10.0.0.2"), A, _shared(HTTP))
+    made.assign("p", ip("10.0.0.2"), B, _shared(DNS, key="other"))
+    made.assign("p", ip("fd00::1"), C, _shared(DNS))
+    found = list(made.held_under("p", Family.IPV4, "k"))
+    assert found == [(ip("10.0.0.2"), A, _shared(HTTP))]
+    assert [key for _, key, _ in made.held_under("p", Family.IPV6, "k")] == [C]
+    assert list(made.held_under("q", Family.IPV4, "k")) == []
+
+
+def test_the_ranges_of_a_pool_are_told_by_family() -> None:
+    made = _allocator(p=("10.0.1.1", "fd00::1", "10.0.0.1-10.0.0.2"))
+    assert list(map(str, made.ranges("p", Family.IPV4))) == ["10.0.1.1", "10.0.0.1-10.0.0.2"]
+    assert list(map(str, made.ranges("p", Family.IPV6))) == ["fd00::1"]
+    assert made.ranges("q", Family.IPV4) == []
+
+
 def test_addresses_come_in_the_order_of_the_ranges_as_written() -> None:
     made = _allocator(p=("10.0.0.9", "10.0.0.1-10.0.0.2", "fd00::1"))
     assert list(map(str, made.free_addresses("p", Family.IPV4, 9))) == [
@@ -78,6 +109,8 @@ def test_what_is_assigned_is_held_and_not_free() -> None:
     assert made.pool_of(ip("10.0.0.1")) == "p"
     assert made.addresses_of(A) == (ip("10.0.0.1"),)
     assert made.claim(ip("10.0.0.1"), A) == ALONE
+    assert made.claim(ip("10.0.0.1"), B) is None
+    assert made.claim(ip("10.0.0.9"), A) is None
     assert made.capacity("p") == Capacity(3, 1, 2)
     assert made.free_count("p", Family.IPV4) == 1
     assert made.size("p", Family.IPV6) == 1

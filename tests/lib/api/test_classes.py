@@ -21,7 +21,7 @@ def test_a_whole_class_is_read() -> None:
             isDefault=True,
             type="L2",
             l2={
-                "interfaces": ["eth1", ""],
+                "interfaces": ["eth1", "eth0.100"],
                 "rebalancing": {"policy": "Never", "delaySeconds": 5, "movesPerMinute": 1},
             },
             nodeSelector={"role": "front", "a": "b"},
@@ -31,7 +31,7 @@ def test_a_whole_class_is_read() -> None:
     assert found.is_default
     assert found.is_layer2
     assert [str(item.range) for item in found.ranges] == ["10.0.0.1-10.0.0.6", "fd00::1"]
-    assert found.interfaces == ("eth1",)
+    assert found.interfaces == ("eth1", "eth0.100")
     assert found.node_selector == NodeSelector((("a", "b"), ("role", "front")))
     assert found.rebalancing == Rebalancing(RebalancingPolicy.NEVER, 5, 1)
     assert found.problems == ()
@@ -51,6 +51,16 @@ def test_a_malformed_range_is_named_and_the_others_serve() -> None:
         ".spec.addressPool[1]",
         ".spec.addressPool[2]",
     ]
+
+
+def test_a_name_that_no_interface_can_have_is_named_and_does_not_become_every_interface() -> None:
+    names = ["", "a/b", "with space", "x" * 16]
+    found = read_class(class_object(l2={"interfaces": names}))
+    assert found.interfaces == tuple(names)
+    assert [problem.path for problem in found.problems] == [
+        f".spec.l2.interfaces[{index}]" for index in range(4)
+    ]
+    assert "'a/b' cannot be the name of an interface" in found.problems[1].message
 
 
 def test_a_class_of_another_type_serves_nothing() -> None:

@@ -60,17 +60,25 @@ def test_annotations_that_are_no_text_are_as_good_as_absent() -> None:
     assert read_service(value).addresses_annotation is None
 
 
-def test_an_ingress_entry_with_more_in_it_is_known_as_such() -> None:
+@pytest.mark.parametrize(("mode", "is_vip"), [("VIP", True), (None, True), ("Proxy", False)])
+def test_an_ingress_entry_is_a_vip_unless_it_says_otherwise(mode: str | None, is_vip: bool) -> None:
     value = service_object()
-    value["status"]["loadBalancer"]["ingress"] = [{"ip": "10.0.0.1", "hostname": "h"}]
-    assert read_service(value).ingress == (Ingress("10.0.0.1", "", other=True),)
+    value["status"]["loadBalancer"]["ingress"] = [{"ip": "10.0.0.1", "ipMode": mode}]
+    (found,) = read_service(value).ingress
+    assert found == Ingress("10.0.0.1", mode or "")
+    assert found.is_vip is is_vip
 
 
 def test_what_a_decision_does_not_read_is_no_difference() -> None:
     before = read_service(service_object(version=1))
     after = read_service(service_object(version=2, ingress=("10.0.0.1",)))
     assert after.asks_the_same_as(before)
-    assert not after.asks_the_same_as(None)
+    bound = read_service(service_object(conditions=(bound_condition("c"),)))
+    assert bound.asks_the_same_as(before)
+    assert (before.binding_record(), bound.binding_record()) == (
+        None,
+        ("c", "LoadBalancerClassBound"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,6 @@ def test_what_a_decision_does_not_read_is_no_difference() -> None:
         {"externalTrafficPolicy": "Local"},
         {"selector": {"x": "y"}},
         {"clusterIPs": ["10.96.0.1"]},
-        {"conditions": (bound_condition("c"),)},
     ],
 )
 def test_whatever_a_decision_reads_is_a_difference(change: dict[str, object]) -> None:

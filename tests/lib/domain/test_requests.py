@@ -71,13 +71,18 @@ def test_requested_addresses_are_read_with_or_without_spaces() -> None:
     assert _wish(ips="  ").requested == ()
 
 
+@pytest.mark.parametrize("ips", ["10.0.0.1,,10.0.0.2", ", 10.0.0.1,10.0.0.2", "10.0.0.1,10.0.0.2,"])
+def test_an_empty_item_asks_for_any_address(ips: str) -> None:
+    wish = _wish(ips=ips, count="3")
+    assert [str(item) for item in wish.requested] == ["10.0.0.1", "10.0.0.2"]
+    assert wish.problems == ()
+
+
 @pytest.mark.parametrize(
     ("ips", "extra", "kept", "reason"),
     [
         ("10.0.0.1,x", {"count": "2"}, ["10.0.0.1"], RequestReason.INVALID_ADDRESS),
         ("10.0.0.1/32", {}, [], RequestReason.INVALID_ADDRESS),
-        ("10.0.0.1,,10.0.0.2", {"count": "3"}, ["10.0.0.1", "10.0.0.2"],
-         RequestReason.INVALID_ADDRESS),
         ("10.0.0.1,fd00::1", {}, ["10.0.0.1"], RequestReason.FAMILY_NOT_USED),
         ("10.0.0.1,10.0.0.2", {}, ["10.0.0.1"], RequestReason.TOO_MANY_ADDRESSES),
     ],

@@ -19,6 +19,7 @@ class Refusal(StrEnum):
     OTHER_KEY = "OtherSharingKey"
     PORT_TAKEN = "PortTaken"
     OTHER_POLICY = "OtherTrafficPolicy"
+    FULL = "Full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
-from itertools import chain, islice, pairwise
+from itertools import chain, islice, pairwise, takewhile
 from typing import TYPE_CHECKING
 
+from metallb.api.virtual_ips import MOST_SERVICES
 from metallb.net.addresses import Family, IPAddress, family_of
 from metallb.net.ranges import AddressRange, address_at
 from metallb_controller.allocator.free import FreeNumbers
 from metallb_controller.allocator.model import Capacity, Claim, Objection, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from metallb.api.meta import ObjectKey
 
@@ -61,7 +62,8 @@ class _Allocation:
 class Allocator:
     """The state of all pools. A pool without ranges is as good as one that does not exist."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_holders: int = MOST_SERVICES) -> None:
+        self._most_holders = most_holders
         self._pools: dict[str, _Pool] = {}
         self._allocations: dict[IPAddress, _Allocation] = {}
         self._by_service: dict[ObjectKey, dict[IPAddress, None]] = {}
@@ -96,6 +98,10 @@ class Allocator:
         if index < 0 or address not in self._spans[index].range:
             return None
         return self._spans[index]
+
+    def ranges(self, pool: str, family: Family) -> list[AddressRange]:
+        """Give the ranges of a pool, of one family, in the order in which the user wrote them."""
+        return [span.range for span in self._spans_of(pool, family)]
 
     def pools(self) -> list[str]:
         """Name the pools that have ranges, or that addresses are held of."""
@@ -137,8 +143,7 @@ class Allocator:
 
     def holders(self, address: IPAddress) -> tuple[ObjectKey, ...]:
         """Give the Services that hold an address, the senior one first."""
-        allocation = self._allocations.get(address)
-        return () if allocation is None else tuple(allocation.holders)
+        return tuple(self.claims(address))
 
     def pool_of(self, address: IPAddress) -> str | None:
         """Give the pool of a held address; None when it is not held."""
@@ -149,9 +154,14 @@ class Allocator:
         """Name the pool that has an address in its ranges, whoever holds it."""
         return next((name for name, pool in self._pools.items() if pool.has(address)), None)
 
-    def claim(self, address: IPAddress, service: ObjectKey) -> Claim:
-        """Give the claim with which a Service holds an address; raises KeyError."""
-        return self._allocations[address].holders[service]
+    def claims(self, address: IPAddress) -> Mapping[ObjectKey, Claim]:
+        """Give the Services that hold an address, the senior one first, with their claims."""
+        allocation = self._allocations.get(address)
+        return {} if allocation is None else allocation.holders
+
+    def claim(self, address: IPAddress, service: ObjectKey) -> Claim | None:
+        """Give the claim with which a Service holds an address; None: it does not hold it."""
+        return self.claims(address).get(service)
 
     def free_addresses(
         self, pool: str, family: Family, count: int, besides: Container[IPAddress] = ()
@@ -204,23 +214,24 @@ class Allocator:
         is_of_pool = self.pool_of(address) == pool
         if not is_of_pool and not self._pools.get(pool, _NO_POOL).has(address):
             return Objection(Refusal.OUTSIDE)
-        allocation = self._allocations.get(address)
-        for holder, theirs in allocation.holders.items() if allocation is not None else ():
+        holders = self.claims(address)
+        for holder, theirs in holders.items():
             if holder == service:
                 continue
             refusal = claim.why_not_beside(theirs) if is_of_pool else Refusal.HELD
             if refusal is not None:
                 return Objection(refusal, holder)
+        if len(holders) >= self._most_holders and service not in holders:
+            return Objection(Refusal.FULL)
         return None
 
     def why_not_stay(
         self, address: IPAddress, service: ObjectKey, claim: Claim
     ) -> Objection | None:
         """Tell why a holder may not stay beside those senior to it; None: it may."""
-        for holder, theirs in self._allocations[address].holders.items():
-            if holder == service:
-                break
-            if (refusal := claim.why_not_beside(theirs)) is not None:
+        holders = self._allocations[address].holders
+        for holder in takewhile(lambda other: other != service, holders):
+            if (refusal := claim.why_not_beside(holders[holder])) is not None:
                 return Objection(refusal, holder)
         return None
 

@@ -198,9 +198,9 @@ class Leadership:
     async def _work(self) -> None:
         while True:
             write = await self._queue.get()
-            outcome, retry_after = await self._writer.carry_out(write)
-            self._metrics.count_write(write, outcome)
-            self.reconciler.done(write, outcome, time.monotonic(), retry_after)
+            result = await self._writer.carry_out(write)
+            self._metrics.count_write(write, result.outcome)
+            self.reconciler.done(write, result, time.monotonic())
             self._wake.set()
 
     def _post(self, event: PostEvent) -> None:

@@ -32,6 +32,7 @@ from metallb_controller.reconcile.model import (
     Outcome,
     PatchClassStatus,
     PatchServiceStatus,
+    Result,
     UpdateVirtualIP,
 )
 
@@ -59,36 +60,36 @@ class Writer:
         self._feed_service = feed_service
         self._feed_class = feed_class
 
-    async def carry_out(self, write: Write) -> tuple[Outcome, float]:
-        """Carry out a write; gives the outcome and the seconds that the server wants to be left."""
+    async def carry_out(self, write: Write) -> Result:
+        """Carry out a write; never raises but when cancelled."""
         try:
-            return await self._send(write), 0.0
+            await self._send(write)
         except NotLeaderError:
-            return Outcome.FAILED, 0.0
+            return Result(Outcome.FAILED)
         except AlreadyExistsError:
             await self._look_again(write)
-            return Outcome.EXISTS, 0.0
+            return Result(Outcome.EXISTS)
         except ConflictError:
-            return Outcome.STALE, 0.0
+            return Result(Outcome.STALE)
         except NotFoundError:
-            done = isinstance(write, DeleteVirtualIP)
-            return (Outcome.DONE if done else Outcome.GONE), 0.0
+            return Result(Outcome.DONE if isinstance(write, DeleteVirtualIP) else Outcome.GONE)
         except InvalidError as error:
             if isinstance(write, UpdateVirtualIP) and not error.details.get("causes"):
-                return Outcome.STALE, 0.0  # a failed "test" of the JSON patch
-            return self._refused(write, error), 0.0
+                return Result(Outcome.STALE)  # a failed "test" of the JSON patch
+            return self._refused(write, error)
         except ForbiddenError as error:
-            return self._refused(write, error), 0.0
+            return self._refused(write, error)
         except ApiError as error:
             log.warning("%s: %s", write.target.key, error)
-            return Outcome.FAILED, error.retry_after_seconds or 0.0
+            return Result(Outcome.FAILED, error.retry_after_seconds or 0.0)
         except TRANSPORT_ERRORS as error:
             log.warning("%s: %s (%s)", write.target.key, type(error).__name__, error)
-            return Outcome.FAILED, 0.0
+            return Result(Outcome.FAILED)
+        return Result(Outcome.DONE)
 
-    def _refused(self, write: Write, error: ApiError) -> Outcome:
+    def _refused(self, write: Write, error: ApiError) -> Result:
         log.error("%s %s is refused: %s", write.target.kind, write.target.key, error)
-        return Outcome.REFUSED
+        return Result(Outcome.REFUSED, words=error.message)
 
     async def _look_again(self, write: Write) -> None:
         """Read the object that is there already: the ledger knows something that we do not."""
@@ -97,7 +98,7 @@ class Writer:
         except (ApiError, *TRANSPORT_ERRORS) as error:
             log.info("%s could not be read: %s", write.target.key, error)
 
-    async def _send(self, write: Write) -> Outcome:
+    async def _send(self, write: Write) -> None:
         match write:
             case CreateVirtualIP():
                 self._feed_vip(await self._client.create(VIRTUAL_IPS, to_object(write.vip)))
@@ -118,7 +119,6 @@ class Writer:
                 name = write.target.key.name
                 answer = await self._client.patch(CLASSES, name, body, subresource="status")
                 self._feed_class(answer)
-        return Outcome.DONE
 
     async def _update_vip(self, write: UpdateVirtualIP) -> JsonObject:
         """Replace the spec if it is still the one seen; what speakers report does not matter."""

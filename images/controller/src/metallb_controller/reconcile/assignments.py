@@ -8,12 +8,13 @@ again because of it (VIPs, other Services on a shared address, those that wait) 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.domain.requests import read_wish
 from metallb.domain.selection import choose_class, default_class
 from metallb_controller.allocator.model import Claim
+from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.queues import Waiters
 from metallb_controller.reconcile.services import ServicePlan, claim_of, plan_service
 
@@ -42,15 +43,6 @@ class Verdict:
     problems: tuple[RequestProblem, ...] = ()
 
 
-@dataclass(slots=True)
-class Touched:
-    """What a decision makes worth another look."""
-
-    addresses: dict[IPAddress, None] = field(default_factory=dict)
-    services: dict[ObjectKey, None] = field(default_factory=dict)
-    pools: dict[str, None] = field(default_factory=dict)
-
-
 class Assignments:
     """Decides about Services; `verdicts` are the decisions in force."""
 
@@ -62,8 +54,7 @@ class Assignments:
         self._ledger = ledger
         self._layer2 = layer2
         self._default: str | None = None
-        self._sharers: dict[str, dict[ObjectKey, None]] = {}
-        self._key_of: dict[ObjectKey, str] = {}
+        self._sharers = Sharers()
         self.waiters = Waiters()
         self.verdicts: dict[ObjectKey, Verdict] = {}
 
@@ -94,18 +85,22 @@ class Assignments:
         address = vip.spec.address
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
-        if unknown:
-            for key in known:
-                if key not in vip.spec.services:
-                    self._allocator.release(address, key)
-                    self._ledger.stay(address, key)
-                    touched.services[key] = None
+        if not unknown:
+            return touched
+        for key in known:
+            if key not in vip.spec.services:
+                before = self._allocator.claim(address, key)
+                self._allocator.release(address, key)
+                self._ledger.stay(address, key)
+                self._touch_others(address, key, before, None, touched)
+                touched.services[key] = None
         for key in unknown:
-            self._allocator.assign(vip.spec.pool, address, key, self._claim(key))
+            claim = self._claim(key)
+            self._allocator.assign(vip.spec.pool, address, key, claim)
+            self._touch_others(address, key, None, claim, touched)
             touched.services[key] = None
-        if unknown:
-            self._place(address)
-            touched.addresses[address] = None
+        self._place(address)
+        touched.addresses[address] = None
         return touched
 
     def _claim(self, key: ObjectKey) -> Claim:
@@ -130,7 +125,7 @@ class Assignments:
     def _serve_not(self, key: ObjectKey, binding: Binding | None) -> Touched:
         touched = Touched()
         self.waiters.forget(key)
-        self._remember_key(key, "")
+        self._sharers.forget(key)
         if binding is None:
             self.verdicts.pop(key, None)
         else:
@@ -146,7 +141,7 @@ class Assignments:
         held = self._in_status_order(service, self._ledger.held(key))
         plan = plan_service(service, wish, binding.class_name, held, self._allocator)
         claim = claim_of(service, wish)
-        self._remember_key(key, wish.sharing_key)
+        self._sharers.remember(key, claim)
         for address in plan.wanted:
             self._take(address, service, binding.class_name, claim, touched)
         for address in plan.dropped:
@@ -158,16 +153,6 @@ class Assignments:
         self.verdicts[key] = Verdict(binding, tuple(plan.wanted), plan.total, tuple(plan.problems))
         pools = tuple((binding.class_name, family) for family in plan.awaits_any)
         self.waiters.wait(key, pools, tuple(plan.awaits))
-
-    def _remember_key(self, key: ObjectKey, sharing_key: str) -> None:
-        before = self._key_of.pop(key, "")
-        if before:
-            del self._sharers[before][key]
-            if not self._sharers[before]:
-                del self._sharers[before]
-        if sharing_key:
-            self._key_of[key] = sharing_key
-            self._sharers.setdefault(sharing_key, {})[key] = None
 
     def _in_status_order(
         self, service: Service, held: tuple[IPAddress, ...]
@@ -185,19 +170,16 @@ class Assignments:
         self, address: IPAddress, service: Service, pool: str, claim: Claim, touched: Touched
     ) -> None:
         key = service.meta.key
-        is_held = key in self._allocator.holders(address)
-        if is_held and not self._ledger.is_leaving(address, key):
-            before = self._allocator.claim(address, key)
-            if before == claim and self._allocator.pool_of(address) == pool:
-                self._place(address)
-                return
-        keys = self._keys_of(address)
+        before = self._allocator.claim(address, key)
+        stays = before is not None and not self._ledger.is_leaving(address, key)
+        if stays and before == claim and self._allocator.pool_of(address) == pool:
+            self._place(address)
+            return
         self._allocator.assign(pool, address, key, claim)
         self._ledger.stay(address, key)
         self._place(address)
         touched.addresses[address] = None
-        self._touch_others(address, keys | self._keys_of(address), touched)
-        touched.services.pop(key, None)
+        self._touch_others(address, key, before, claim, touched)
 
     def _drop(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:
         self._ledger.leave(address, key)
@@ -206,10 +188,10 @@ class Assignments:
 
     def _place(self, address: IPAddress) -> None:
         """Tell placement who stays on an address; the last to leave keeps its place until gone."""
-        pool = self._allocator.pool_of(address)
         holders = self._ledger.holders(address) or self._allocator.holders(address)
-        if pool is not None and holders:
-            self._layer2.place(address, pool, holders)
+        pool = self._allocator.pool_of(address)
+        assert pool is not None, f"{address} is held by nobody"
+        self._layer2.place(address, pool, holders)
 
     # -- what has let go -------------------------------------------------------------------------
 
@@ -217,32 +199,82 @@ class Assignments:
         """Release those who have let go of an address, and find who may have it now."""
         touched = Touched()
         pool = self._allocator.pool_of(address)
-        keys = self._keys_of(address)
-        if pool is None or not self._ledger.settle_leaving(address):
+        gone = self._ledger.have_let_go(address)
+        if pool is None or not gone:
             return touched
+        for key in gone:
+            before = self._allocator.claim(address, key)
+            self._allocator.release(address, key)
+            self._ledger.stay(address, key)
+            self._touch_others(address, key, before, None, touched)
         if self._allocator.holders(address):
             self._place(address)
         else:
             self._layer2.discard(address)
-        self._touch_others(address, keys, touched)
         touched.pools[pool] = None
         if (owner := self._allocator.range_owner(address)) is not None:
             touched.pools[owner] = None
         return touched
 
-    def _keys_of(self, address: IPAddress) -> set[str]:
-        """Give the sharing keys under which an address is held."""
-        holders = self._allocator.holders(address)
-        return {self._allocator.claim(address, key).sharing_key for key in holders} - {""}
+    def _touch_others(
+        self,
+        address: IPAddress,
+        key: ObjectKey,
+        before: Claim | None,
+        after: Claim | None,
+        touched: Touched,
+    ) -> None:
+        """Find those for whom it matters that a Service claims an address otherwise than before.
 
-    def _touch_others(self, address: IPAddress, keys: set[str], touched: Touched) -> None:
-        """Find those for whom it matters that the holders of an address have changed."""
-        touched.services.update(dict.fromkeys(self._allocator.holders(address)))
+        They are those who wait for the address or, under the same key, for any; and those who
+        cannot share with the Service, or could not before.
+        """
         touched.services.update(dict.fromkeys(self.waiters.for_address(address)))
-        for key in keys:
-            touched.services.update(self._sharers.get(key, {}))
+        beside = dict(self._allocator.claims(address))
+        for claim in (before, after):
+            if claim is not None:
+                beside |= self._sharers.under(claim.sharing_key)
+        beside.pop(key, None)
+        for other, claim in beside.items():
+            if (
+                self.waiters.is_waiting(other)
+                or _is_refused(claim, before)
+                or _is_refused(claim, after)
+            ):
+                touched.services[other] = None
 
     def refresh_endpoints(self, key: ObjectKey) -> None:
         """Take in that the endpoints of a Service have changed."""
         for address in self._allocator.addresses_of(key):
             self._place(address)
+
+
+def _is_refused(claim: Claim, other: Claim | None) -> bool:
+    return other is not None and claim.why_not_beside(other) is not None
+
+
+class Sharers:
+    """Services that name a sharing key, with their claims."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, dict[ObjectKey, Claim]] = {}
+        self._key_of: dict[ObjectKey, str] = {}
+
+    def remember(self, service: ObjectKey, claim: Claim) -> None:
+        """Take in what a Service claims, with a key or without."""
+        self.forget(service)
+        if claim.sharing_key:
+            self._key_of[service] = claim.sharing_key
+            self._claims.setdefault(claim.sharing_key, {})[service] = claim
+
+    def forget(self, service: ObjectKey) -> None:
+        """Take in that a Service claims nothing."""
+        key = self._key_of.pop(service, "")
+        if key:
+            del self._claims[key][service]
+            if not self._claims[key]:
+                del self._claims[key]
+
+    def under(self, sharing_key: str) -> dict[ObjectKey, Claim]:
+        """Give the claims under a key; none under the empty one."""
+        return self._claims.get(sharing_key, {})

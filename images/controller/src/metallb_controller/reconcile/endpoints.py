@@ -28,7 +28,7 @@ class Endpoints:
             changed.add(old.service)
         if new is not None:
             self._slices.setdefault(new.service, {})[new.meta.key] = new
-            if old is None or (old.nodes, old.has_endpoint) != (new.nodes, new.has_endpoint):
+            if old is None or _says(old) != _says(new):
                 changed.add(new.service)
         return changed
 
@@ -46,3 +46,7 @@ class Endpoints:
         ]
         every = frozenset.intersection(*each) if each else frozenset()
         return every or frozenset().union(*each)
+
+
+def _says(item: EndpointSlice) -> tuple[ObjectKey, frozenset[NodeName], bool]:
+    return item.service, item.nodes, item.has_endpoint

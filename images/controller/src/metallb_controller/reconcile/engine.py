@@ -20,10 +20,13 @@ from typing import TYPE_CHECKING
 
 from metallb.net.addresses import address_from_name
 from metallb_controller.allocator.state import Allocator
-from metallb_controller.reconcile.assignments import Assignments, Touched
+from metallb_controller.reconcile.agenda import Agenda
+from metallb_controller.reconcile.assignments import Assignments
+from metallb_controller.reconcile.doubts import Doubts
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.ledger import Ledger, vip_target
 from metallb_controller.reconcile.model import (
+    CreateVirtualIP,
     DeleteVirtualIP,
     Outcome,
     PatchServiceStatus,
@@ -38,8 +41,6 @@ from metallb_controller.reconcile.ranges import address_spaces
 from metallb_controller.reconcile.reports import Reports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.meta import ObjectKey
     from metallb.api.nodes import EndpointSlice, Node, NodeName
@@ -47,12 +48,9 @@ if TYPE_CHECKING:
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
     from metallb.net.addresses import IPAddress
-    from metallb_controller.reconcile.model import Action, PostEvent, Write
+    from metallb_controller.reconcile.agenda import Touched
+    from metallb_controller.reconcile.model import Action, PostEvent, Result, Write
     from metallb_controller.reconcile.reports import Report
-
-
-_DELETED_REMEMBERED = 10_000
-"""Deleted VirtualIPs that late events may still speak of."""
 
 
 class Reconciler:
@@ -65,25 +63,20 @@ class Reconciler:
         self.layer2 = Layer2(self.observed)
         self.ledger = Ledger(self.observed, self.allocator, self.layer2)
         self.assignments = Assignments(self.observed, self.allocator, self.ledger, self.layer2)
+        self._doubts = Doubts()
         self._reports = Reports(
-            self.observed, self.allocator, self.ledger, self.layer2, self.assignments
+            self.observed, self.allocator, self.ledger, self.layer2, self.assignments, self._doubts
         )
         self._retries = Retries(
             self._settings.retry_first_seconds, self._settings.retry_limit_seconds
         )
+        self._agenda = Agenda()
         self._started = False
         self._classes_changed = True
         self._nodes_changed = True
-        self._dirty_services: dict[ObjectKey, None] = {}
-        self._dirty_vips: dict[IPAddress, None] = {}
-        self._dirty_statuses: dict[ObjectKey, None] = {}
-        self._dirty_classes: dict[str, None] = {}
         self._class_status_at: dict[str, float] = {}
         self._under_way: dict[Target, tuple[PostEvent, ...]] = {}
-        self._unanswered: dict[ObjectKey, int] = {}
-        self._doubtful: dict[IPAddress, str] = {}
         self._events: list[PostEvent] = []
-        self._deleted: dict[str, None] = {}
 
     # -- observations ----------------------------------------------------------------------------
 
@@ -98,17 +91,26 @@ class Reconciler:
             del self.observed.services[key]
         else:
             self.observed.services[key] = service
-        if service is None or self._unanswered.get(key, 0) < int(service.meta.resource_version):
-            self._unanswered.pop(key, None)
-        if service is None or not service.asks_the_same_as(before):
-            self._dirty_services[key] = None
-        self._dirty_statuses[key] = None
-        self._mark_leaving(key)
+        self._doubts.saw_service(key, service)
+        if service is None or not self._is_decided(service, before):
+            self._agenda.services[key] = None
+        self._agenda.statuses[key] = None
+        self._look_at_leaving(key)
 
-    def _mark_leaving(self, key: ObjectKey) -> None:
+    def _is_decided(self, service: Service, before: Service | None) -> bool:
+        """Tell whether the decision in force would be made again."""
+        if before is None or not service.asks_the_same_as(before):
+            return False
+        record = service.binding_record()
+        if record == before.binding_record():
+            return True
+        verdict = self.assignments.verdicts.get(service.meta.key)
+        return verdict is not None and record == verdict.binding.record()
+
+    def _look_at_leaving(self, key: ObjectKey) -> None:
         for address in self.allocator.addresses_of(key):
             if self.ledger.is_leaving(address, key):
-                self._dirty_vips[address] = None
+                self._agenda.vips[address] = None
 
     def _concerns_us(self, service: Service) -> bool:
         key = service.meta.key
@@ -126,7 +128,7 @@ class Reconciler:
             self.observed.classes[name] = found
         if before is None or found is None or found.meta.generation != before.meta.generation:
             self._classes_changed = True
-        self._dirty_classes[name] = None
+        self._agenda.classes[name] = None
 
     def observe_node(self, name: NodeName, node: Node | None) -> None:
         """Take in a node, or that it is gone."""
@@ -140,8 +142,7 @@ class Reconciler:
 
     def observe_speaker(self, name: NodeName, speaker: Speaker | None, now: float) -> None:
         """Take in an entry of the speakers' roll."""
-        self.observed.roll.observe(name, speaker, now)
-        self._nodes_changed |= self.observed.roll.refresh(now)
+        self._nodes_changed |= self.observed.roll.observe(name, speaker, now)
 
     def observe_endpoint_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         """Take in a change of an EndpointSlice."""
@@ -152,21 +153,20 @@ class Reconciler:
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
         """Take in a ledger entry, or that it is gone."""
         before = self.observed.vips.get(address)
-        if vip is None or vip.meta.resource_version != self._doubtful.get(address):
-            self._doubtful.pop(address, None)
+        self._doubts.saw_vip(address, vip)
         if vip is None:
             self.observed.vips.pop(address, None)
-        elif vip.meta.uid in self._deleted:
-            return  # an old view of what we have deleted since
+        elif self._doubts.is_struck(vip):
+            return
         else:
             self.observed.vips[address] = vip
             if self._started:
-                self._mark(self.assignments.restore(vip))
+                self._note(self.assignments.restore(vip))
         if before is None or vip is None or before.spec != vip.spec:
-            self._dirty_vips[address] = None
+            self._agenda.vips[address] = None
             for found in (before, vip):
                 if found is not None:
-                    self._dirty_statuses.update((key, None) for key in found.spec.services)
+                    self._agenda.add_statuses(found.spec.services)
 
     # -- the start -------------------------------------------------------------------------------
 
@@ -175,14 +175,14 @@ class Reconciler:
         self._started = True
         self._refresh_classes(now)
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
-            self._mark(self.assignments.restore(self.observed.vips[address]))
-            self._dirty_vips[address] = None
-        only_in_ledger = [key for key in self._dirty_services if key not in self.observed.services]
-        self._dirty_services = dict.fromkeys(only_in_ledger)
-        self._mark_services(self.observed.services)
+            self._note(self.assignments.restore(self.observed.vips[address]))
+            self._agenda.vips[address] = None
+        known = self.observed.services
+        self._agenda.services = {key: None for key in self._agenda.services if key not in known}
+        self._look_at_services()
 
-    def _mark_services(self, keys: Iterable[ObjectKey]) -> None:
-        """Mark Services in the order in which they are to be served.
+    def _look_at_services(self) -> None:
+        """Look at all Services, in the order in which they are to be served.
 
         Those that hold addresses come first, then those whose status shows some, then those that
         request some by name, then the others; within these by age.
@@ -198,16 +198,14 @@ class Reconciler:
                 rank = 2 if service.addresses_annotation else 3
             return rank, service.meta.seniority
 
-        for key in sorted(keys, key=turn):
-            self._dirty_services[key] = None
-            self._dirty_statuses[key] = None
+        in_order = dict.fromkeys(sorted(self.observed.services, key=turn))
+        self._agenda.services.update(in_order)
+        self._agenda.statuses.update(in_order)
 
-    def _mark(self, touched: Touched) -> None:
-        self._dirty_vips.update(touched.addresses)
-        self._dirty_services.update(touched.services)
-        self._dirty_classes.update(touched.pools)
+    def _note(self, touched: Touched) -> None:
+        self._agenda.add_touched(touched)
         for address in touched.addresses:
-            self._dirty_statuses.update((key, None) for key in self.allocator.holders(address))
+            self._agenda.add_statuses(self.allocator.holders(address))
 
     # -- steps -----------------------------------------------------------------------------------
 
@@ -219,17 +217,17 @@ class Reconciler:
         if not self._started:
             return []
         for target in self._retries.take_due(now):
-            self._mark_target(target)
-        self._nodes_changed |= self.observed.roll.refresh(now)
+            self._look_at_target(target)
+        self._nodes_changed |= self.observed.roll.expire(now)
         if self._classes_changed:
             self._refresh_classes(now)
-            self._mark_services(self.observed.services)
+            self._look_at_services()
         if self._nodes_changed:
             self._refresh_nodes(now)
         self._wake_waiters()
         self._decide()
         self.layer2.rebalance(now)
-        self._dirty_vips.update((address, None) for address in self.layer2.take_changes())
+        self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
         actions: list[Action] = [*self._vip_writes(), *self._status_writes(now, wall)]
         actions += self._events
         self._events = []
@@ -237,14 +235,15 @@ class Reconciler:
 
     def has_work(self) -> bool:
         """Tell whether `step` would do something at once."""
+        agenda = self._agenda
         return self._started and bool(
-            self._dirty_services or self._dirty_vips or self._classes_changed or self._nodes_changed
+            agenda.services or agenda.vips or self._classes_changed or self._nodes_changed
         )
 
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
-        times += [self._class_status_at.get(name, float("-inf")) for name in self._dirty_classes]
+        times += [self._class_status_at.get(name, float("-inf")) for name in self._agenda.classes]
         return min((time for time in times if time is not None), default=None)
 
     def _refresh_classes(self, now: float) -> None:
@@ -259,41 +258,40 @@ class Reconciler:
         self._nodes_changed = False
         for name in {**self._reports.spaces, **dict.fromkeys(self.layer2.classes())}:
             self.layer2.refresh_class(name, now)
-            self._dirty_classes[name] = None
+            self._agenda.classes[name] = None
 
     def _wake_waiters(self) -> None:
-        """Mark those who wait and can have something now: none of them goes away empty-handed."""
+        """Look at those who wait and can have something now: none of them goes empty-handed."""
         waiters = self.assignments.waiters
         for pool in waiters.pools():
             free = self.allocator.free_count(*pool)
             if free:
                 woken = waiters.for_any(pool, free, self.assignments.seniority)
-                self._dirty_services.update(dict.fromkeys(woken))
+                self._agenda.services.update(dict.fromkeys(woken))
 
     def _decide(self) -> None:
         for _ in range(self._settings.services_per_step):
-            if not self._dirty_services:
+            key = self._agenda.next_service()
+            if key is None:
                 return
-            key = next(iter(self._dirty_services))
-            del self._dirty_services[key]
             before = self.assignments.verdicts.get(key)
-            self._mark(self.assignments.decide(key))
-            self._dirty_statuses[key] = None
+            self._note(self.assignments.decide(key))
+            self._agenda.statuses[key] = None
             after = self.assignments.verdicts.get(key)
             for verdict in (before, after):
                 if verdict is not None:
-                    self._dirty_classes[verdict.binding.class_name] = None
+                    self._agenda.classes[verdict.binding.class_name] = None
 
     # -- writes ----------------------------------------------------------------------------------
 
     def _vip_writes(self) -> list[Write]:
         writes: list[Write] = []
-        dirty, self._dirty_vips = self._dirty_vips, {}
-        for address in dirty:
+        for address in self._agenda.take_vips():
             if vip_target(address) in self._under_way or self._may_be_shown(address):
                 continue  # looked at again when that is done
-            self._mark(self.assignments.settle(address))
-            write = self.ledger.write_for(address, again=address in self._doubtful)
+            self._note(self.assignments.settle(address))
+            again = self._doubts.is_doubtful_vip(address)
+            write = self.ledger.write_for(address, again=again)
             if write is not None:
                 self._under_way[write.target] = ()
                 writes.append(write)
@@ -302,31 +300,33 @@ class Reconciler:
     def _may_be_shown(self, address: IPAddress) -> bool:
         """Tell whether a status that shows an address may yet be written, or has been unseen."""
         return any(
-            Target(TargetKind.SERVICE_STATUS, key) in self._under_way or key in self._unanswered
+            Target(TargetKind.SERVICE_STATUS, key) in self._under_way
+            or self._doubts.is_doubtful_status(key)
             for key in self.ledger.leaving(address)
         )
 
     def _status_writes(self, now: float, wall: str) -> list[Write]:
         writes: list[Write] = []
-        dirty, self._dirty_statuses = self._dirty_statuses, {}
-        for key in dirty:
-            if self._waits_for_ledger(key):
-                continue  # looked at again when its entries are written
-            again = key in self._unanswered
-            self._begin(self._reports.for_service(key, wall, again=again), writes)
-        for name in list(self._dirty_classes):
-            if self._class_status_at.get(name, now) <= now:
-                del self._dirty_classes[name]
-                self._class_status_at[name] = now + self._settings.status_interval_seconds
-                self._begin(self._reports.for_class(name, wall), writes)
+        for key in self._agenda.take_statuses():
+            if not self._waits_for_ledger(key):  # else looked at again when that is written
+                again = self._doubts.is_doubtful_status(key)
+                self._begin(self._reports.for_service(key, wall, again=again), writes)
+        classes = self._agenda.classes
+        for name in [name for name in classes if self._class_status_at.get(name, now) <= now]:
+            del classes[name]
+            self._class_status_at[name] = now + self._settings.status_interval_seconds
+            self._begin(self._reports.for_class(name, wall), writes)
         return writes
 
     def _waits_for_ledger(self, key: ObjectKey) -> bool:
-        if Target(TargetKind.SERVICE_STATUS, key) in self._under_way or key in self._dirty_services:
+        if (
+            key in self._agenda.services
+            or Target(TargetKind.SERVICE_STATUS, key) in self._under_way
+        ):
             return True
         verdict = self.assignments.verdicts.get(key)
         return verdict is not None and any(
-            address in self._doubtful or vip_target(address) in self._under_way
+            self._doubts.is_doubtful_vip(address) or vip_target(address) in self._under_way
             for address in verdict.wanted
         )
 
@@ -337,68 +337,62 @@ class Reconciler:
 
     # -- outcomes --------------------------------------------------------------------------------
 
-    def done(self, write: Write, outcome: Outcome, now: float, retry_after: float = 0.0) -> None:
-        """Take in how a write ended; `retry_after` is in seconds, as the server asked for."""
+    def done(self, write: Write, result: Result, now: float) -> None:
+        """Take in how a write ended."""
         events = self._under_way.pop(write.target)
-        if outcome is Outcome.DONE:
+        if result.outcome is Outcome.DONE:
             self._events += events
             self._retries.succeeded(write.target)
-            self._unanswered.pop(write.target.key, None)
-            if isinstance(write, DeleteVirtualIP):
-                self._forget_vip(write.vip)
-            self._mark_target(write.target)
+            self._believe(write)
+            self._look_at_target(write.target)
         else:
             limit = self._settings.retry_limit_seconds
-            at_least = limit if outcome is Outcome.REFUSED else retry_after
+            at_least = limit if result.outcome is Outcome.REFUSED else result.retry_after_seconds
             self._retries.failed(write.target, now, at_least)
-            self._mark_waiting_statuses(write.target)
-            self._judge_vip_write(write, outcome)
-            if isinstance(write, PatchServiceStatus):
-                if outcome is Outcome.FAILED and self._is_last_seen(write):
-                    self._unanswered[write.target.key] = int(write.resource_version)
-                self._mark_leaving(write.target.key)
+            self._look_at_holders(write.target)
+            self._judge(write, result)
 
-    def _judge_vip_write(self, write: Write, outcome: Outcome) -> None:
-        """Take in that a write to the ledger failed: it may have taken effect, or found nothing."""
-        if not isinstance(write, UpdateVirtualIP | DeleteVirtualIP):
-            return
-        vip = write.before if isinstance(write, UpdateVirtualIP) else write.vip
-        seen = self.observed.vips.get(vip.spec.address)
-        if seen is None or seen.meta.uid != vip.meta.uid:
-            return
-        if outcome is Outcome.GONE:
-            self._forget_vip(vip)
-        elif outcome is Outcome.FAILED:
-            self._doubtful[vip.spec.address] = seen.meta.resource_version
+    def _believe(self, write: Write) -> None:
+        """Take in that a write has succeeded."""
+        match write:
+            case PatchServiceStatus():
+                self._doubts.patch_answered(write.target.key)
+            case DeleteVirtualIP():
+                self._strike(write.vip)
+            case CreateVirtualIP() | UpdateVirtualIP():
+                self._doubts.vip_answered(address_from_name(write.target.key.name))
 
-    def _forget_vip(self, vip: VirtualIP) -> None:
-        """Take in that an entry is gone, ahead of the watch, which may yet speak of it."""
-        self._deleted[vip.meta.uid] = None
-        while len(self._deleted) > _DELETED_REMEMBERED:
-            del self._deleted[next(iter(self._deleted))]
+    def _judge(self, write: Write, result: Result) -> None:
+        """Take in that a write failed: it may have taken effect, found nothing, or never will."""
+        outcome = result.outcome
+        if outcome is Outcome.REFUSED and write.target.kind is TargetKind.VIRTUAL_IP:
+            self._doubts.vip_refused(address_from_name(write.target.key.name), result.words)
+        if isinstance(write, PatchServiceStatus):
+            key = write.target.key
+            self._doubts.patch_failed(write, outcome, self.observed.services.get(key))
+            self._look_at_leaving(key)
+        elif isinstance(write, UpdateVirtualIP | DeleteVirtualIP):
+            vip = write.before if isinstance(write, UpdateVirtualIP) else write.vip
+            seen = self.observed.vips.get(vip.spec.address)
+            if seen is None or seen.meta.uid != vip.meta.uid:
+                return
+            if outcome is Outcome.GONE:
+                self._strike(vip)
+            elif outcome is Outcome.FAILED:
+                self._doubts.vip_unanswered(seen)
+
+    def _strike(self, vip: VirtualIP) -> None:
+        self._doubts.strike(vip)
         self.observe_vip(vip.spec.address, None)
 
-    def _is_last_seen(self, write: PatchServiceStatus) -> bool:
-        """Tell whether nothing has been seen of a Service since a patch of it was decided."""
-        service = self.observed.services.get(write.target.key)
-        return service is not None and service.meta.resource_version == write.resource_version
+    def _look_at_target(self, target: Target) -> None:
+        self._agenda.add_target(target)
+        self._look_at_holders(target)
+        if target.kind is TargetKind.SERVICE_STATUS:
+            self._look_at_leaving(target.key)
 
-    @staticmethod
-    def _address_of(target: Target) -> IPAddress:
-        return address_from_name(target.key.name)
-
-    def _mark_target(self, target: Target) -> None:
-        match target.kind:
-            case TargetKind.VIRTUAL_IP:
-                self._dirty_vips[self._address_of(target)] = None
-                self._mark_waiting_statuses(target)
-            case TargetKind.SERVICE_STATUS:
-                self._dirty_statuses[target.key] = None
-                self._mark_leaving(target.key)
-            case TargetKind.CLASS_STATUS:
-                self._dirty_classes[target.key.name] = None
-
-    def _mark_waiting_statuses(self, target: Target) -> None:
+    def _look_at_holders(self, target: Target) -> None:
+        """Look at the statuses that wait for an entry of the ledger."""
         if target.kind is TargetKind.VIRTUAL_IP:
-            holders = self.allocator.holders(self._address_of(target))
-            self._dirty_statuses.update((key, None) for key in holders)
+            address = address_from_name(target.key.name)
+            self._agenda.add_statuses(self.allocator.holders(address))

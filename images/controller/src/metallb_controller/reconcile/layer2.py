@@ -26,8 +26,6 @@ from metallb_controller.placement.model import Node as PlacementNode
 from metallb_controller.placement.placement import Placement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
     from metallb_controller.placement.model import Move
@@ -49,12 +47,10 @@ class _ClassPlacement:
     next_move_at: float = float("-inf")
     may_be_uneven: bool = True
     vip_count: int = 0
-
-    def allowed(self) -> Iterable[NodeName]:
-        """Give the eligible nodes or, when there are none, those that nobody has forbidden."""
-        if self.eligible:
-            return self.eligible
-        return (name for name, reason in self.refused.items() if reason not in _FORBIDDEN)
+    allowed: frozenset[NodeName] = frozenset()
+    """The eligible nodes or, when there are none, those that nobody has forbidden."""
+    serving: dict[IPAddress, frozenset[NodeName]] = field(default_factory=dict)
+    """VIPs under the policy Local, with the nodes on which their endpoints can serve."""
 
 
 class Layer2:
@@ -93,14 +89,13 @@ class Layer2:
             )
         nodes = [PlacementNode(node.name, node.zone) for node in eligible]
         if self._set_nodes(state, nodes, refused, now):
-            self._place_local(name)
+            self._place_local(name, state)
 
-    def _place_local(self, name: str) -> None:
+    def _place_local(self, name: str, state: _ClassPlacement) -> None:
         """Look again at what depends on where endpoints are: whether any node can serve."""
-        for address, owner in list(self._class_of.items()):
-            holders = self._holders[address]
-            if owner == name and self._policy(holders) is TrafficPolicy.LOCAL:
-                self.place(address, name, holders)
+        for address, nodes in list(state.serving.items()):
+            if nodes.isdisjoint(state.allowed) is not self._suspended[address]:
+                self.place(address, name, self._holders[address])
 
     def _set_nodes(
         self,
@@ -115,6 +110,8 @@ class Layer2:
         if changed:
             state.next_move_at = max(state.next_move_at, now + state.rebalancing.delay_seconds)
         state.eligible, state.refused = names, refused
+        forbidden = {name for name, reason in refused.items() if reason in _FORBIDDEN}
+        state.allowed = frozenset(names) or frozenset(refused.keys() - forbidden)
         state.placement.set_nodes(nodes)
         state.may_be_uneven = True
         return changed
@@ -143,8 +140,16 @@ class Layer2:
         """Take in that a VIP exists, or that something about its holders changed."""
         if self._class_of.get(address, pool) != pool:
             self.discard(address)
-        state = self._classes.setdefault(pool, _ClassPlacement(Placement(pool)))
-        suspended = not self._can_serve(state, holders)
+        state = self._classes.get(pool)
+        if state is None:
+            state = self._classes[pool] = _ClassPlacement(Placement(pool))
+        serving = self._serving(holders)
+        if serving is None:
+            state.serving.pop(address, None)
+            suspended = not self._observed.endpoints.can_serve(holders)
+        else:
+            state.serving[address] = serving
+            suspended = serving.isdisjoint(state.allowed)
         if self._suspended.get(address) is not suspended or address not in self._class_of:
             self._changed[address] = None
         self._suspended[address] = suspended
@@ -153,7 +158,9 @@ class Layer2:
         state.vip_count += address not in self._class_of
         self._class_of[address] = pool
         self._holders[address] = holders
-        state.placement.put(self._demand(address, holders, suspended), present)
+        group = str(holders[0]) if holders else ""
+        demand = Demand(object_name(address), group, None if suspended else serving)
+        state.placement.put(demand, present)
         state.may_be_uneven = True
 
     def discard(self, address: IPAddress) -> None:
@@ -163,28 +170,18 @@ class Layer2:
             del self._suspended[address], self._holders[address]
             self._changed.pop(address, None)
             state = self._classes[pool]
+            state.serving.pop(address, None)
             state.placement.discard(object_name(address))
             state.vip_count -= 1
             state.may_be_uneven = True
             self._forget_if_done(pool)
 
-    def _policy(self, holders: tuple[ObjectKey, ...]) -> TrafficPolicy:
-        service = self._observed.services.get(holders[0]) if holders else None
-        return TrafficPolicy.CLUSTER if service is None else service.traffic_policy
-
-    def _can_serve(self, state: _ClassPlacement, holders: tuple[ObjectKey, ...]) -> bool:
-        if self._policy(holders) is TrafficPolicy.CLUSTER:
-            return self._observed.endpoints.can_serve(holders)
-        return not self._observed.endpoints.nodes(holders).isdisjoint(state.allowed())
-
-    def _demand(
-        self, address: IPAddress, holders: tuple[ObjectKey, ...], suspended: bool
-    ) -> Demand:
-        group = str(holders[0]) if holders else ""
-        eligible: frozenset[str] | None = None
-        if not suspended and self._policy(holders) is TrafficPolicy.LOCAL:
-            eligible = frozenset(self._observed.endpoints.nodes(holders))
-        return Demand(object_name(address), group, eligible)
+    def _serving(self, holders: tuple[ObjectKey, ...]) -> frozenset[NodeName] | None:
+        """Give the nodes to which a VIP is confined by its policy; None: it is not."""
+        first = self._observed.services.get(holders[0]) if holders else None
+        if first is None or first.traffic_policy is TrafficPolicy.CLUSTER:
+            return None
+        return self._observed.endpoints.nodes(holders)
 
     def orders(self, address: IPAddress) -> Layer2Orders:
         """Give the orders for a VIP that was placed; raises KeyError when it was not."""

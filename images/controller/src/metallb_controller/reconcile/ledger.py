@@ -53,11 +53,10 @@ class Ledger:
 
     def stay(self, address: IPAddress, service: ObjectKey) -> None:
         """Take in that a Service is to keep an address after all."""
-        leaving = self._leaving.get(address)
-        if leaving is not None:
-            leaving.pop(service, None)
-            if not leaving:
-                del self._leaving[address]
+        leaving = self._leaving.get(address, {})
+        leaving.pop(service, None)
+        if not leaving:
+            self._leaving.pop(address, None)
 
     def leaving(self, address: IPAddress) -> tuple[ObjectKey, ...]:
         """Give the Services that are to lose an address."""
@@ -84,17 +83,13 @@ class Ledger:
         service = self._observed.services.get(key)
         return service is not None and any(item.ip == str(address) for item in service.ingress)
 
-    def settle_leaving(self, address: IPAddress) -> list[ObjectKey]:
-        """Release those who have let go: neither status nor ledger shows the address for them."""
-        gone = [
+    def have_let_go(self, address: IPAddress) -> list[ObjectKey]:
+        """Give those who are leaving and for whom neither status nor ledger shows the address."""
+        return [
             service
             for service in self._leaving.get(address, ())
             if not self._is_shown(address, service) and not self.has_entry(address, service)
         ]
-        for service in gone:
-            self._allocator.release(address, service)
-            self.stay(address, service)
-        return gone
 
     # -- writes --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from metallb.api.classes import ClassStatus
@@ -26,8 +26,7 @@ class TargetKind(StrEnum):
     CLASS_STATUS = "MetalLoadBalancerClass"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The object that an action changes."""
 
     kind: TargetKind
@@ -106,6 +105,15 @@ class Outcome(StrEnum):
     GONE = "Gone"
     REFUSED = "Refused"
     FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An outcome, with how long the server wants to be left alone and its words, if it had any."""
+
+    outcome: Outcome
+    retry_after_seconds: float = 0.0
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

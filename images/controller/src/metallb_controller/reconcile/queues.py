@@ -69,7 +69,8 @@ class Waiters:
     ) -> None:
         """Let a Service wait for any address of pools, and for certain addresses."""
         self.forget(service)
-        self._waits[service] = (pools, addresses)
+        if pools or addresses:
+            self._waits[service] = (pools, addresses)
         for pool in pools:
             self._any.setdefault(pool, {})[service] = None
         for address in addresses:
@@ -86,6 +87,10 @@ class Waiters:
             del self._address[address][service]
             if not self._address[address]:
                 del self._address[address]
+
+    def is_waiting(self, service: ObjectKey) -> bool:
+        """Tell whether a Service waits for any address of a pool."""
+        return bool(self._waits.get(service, ((), ()))[0])
 
     def for_address(self, address: IPAddress) -> list[ObjectKey]:
         """Give the Services that wait for this very address."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.conditions import Condition, ServiceCondition, stamped
 from metallb.api.meta import ObjectKey
+from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.domain.selection import BindingReason
 from metallb_controller.reconcile.model import (
     PatchClassStatus,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from metallb.api.services import Service
     from metallb_controller.allocator.state import Allocator
     from metallb_controller.reconcile.assignments import Assignments, Verdict
+    from metallb_controller.reconcile.doubts import Doubts
     from metallb_controller.reconcile.layer2 import Layer2
     from metallb_controller.reconcile.ledger import Ledger
     from metallb_controller.reconcile.observed import Observed
@@ -50,12 +52,14 @@ class Reports:
         ledger: Ledger,
         layer2: Layer2,
         assignments: Assignments,
+        doubts: Doubts,
     ) -> None:
         self._observed = observed
         self._allocator = allocator
         self._ledger = ledger
         self._layer2 = layer2
         self._assignments = assignments
+        self._doubts = doubts
         self.spaces: dict[str, AddressSpace] = {}
 
     # -- Services --------------------------------------------------------------------------------
@@ -74,13 +78,19 @@ class Reports:
             return self._farewell(service, again=again)
         addresses = tuple(str(item) for item in verdict.wanted if self._ledger.has_entry(item, key))
         present = {condition.type: condition for condition in service.conditions}
+        problems = (*verdict.problems, *self._refused(verdict))
         conditions = service_conditions(
-            service, verdict.binding, len(addresses), verdict.total, verdict.problems
+            service,
+            verdict.binding,
+            len(addresses),
+            verdict.total,
+            problems,
+            self._observed.classes.keys(),
         )
         news = [item for item in conditions if not item.says_the_same_as(present.get(item.type))]
-        shown = tuple(item.ip for item in service.ingress)
         is_ours = self._is_ours(service, verdict)
-        changed = addresses if is_ours and (again or addresses != shown) else None
+        is_right = _shows(service, addresses) and not again
+        changed = addresses if is_ours and not is_right else None
         if changed is None and not news:
             return None
         write = PatchServiceStatus(
@@ -91,6 +101,17 @@ class Reports:
             conditions=tuple(stamped(item, present, wall) for item in news),
         )
         return Report(write, tuple(_events(service.reference(), news)))
+
+    def _refused(self, verdict: Verdict) -> list[RequestProblem]:
+        """Say which of a Service's addresses the server does not let us enter into the ledger."""
+        return [
+            RequestProblem(
+                RequestReason.LEDGER_REFUSED,
+                f"the API server refuses the VirtualIP of {address}: {words}",
+            )
+            for address in verdict.wanted
+            if (words := self._doubts.refusal(address))
+        ]
 
     def _is_ours(self, service: Service, verdict: Verdict) -> bool:
         """Tell whether the address list is ours to write; not that of a Service we only refuse."""
@@ -152,6 +173,12 @@ class Reports:
             BindingReason.DELETED,
             f"class {found.name} is deleted; {count} addresses are released",
         )
+
+
+def _shows(service: Service, addresses: tuple[str, ...]) -> bool:
+    """Tell whether a Service's status shows just these addresses, as VIPs."""
+    shown = tuple(item.ip for item in service.ingress)
+    return shown == addresses and all(item.is_vip for item in service.ingress)
 
 
 def _events(about: Reference, news: list[Condition]) -> list[PostEvent]:

@@ -21,33 +21,40 @@ class Roll:
     def __init__(self) -> None:
         self._entries: dict[NodeName, Speaker] = {}
         self._renewed_at: dict[NodeName, float] = {}
+        self._next_at: float | None = None
         self.present: frozenset[NodeName] = frozenset()
 
-    def observe(self, name: NodeName, speaker: Speaker | None, now: float) -> None:
-        """Take in an entry, or that it is gone."""
+    def observe(self, name: NodeName, speaker: Speaker | None, now: float) -> bool:
+        """Take in an entry, or that it is gone; tell whether others are present than before."""
         before = self._entries.get(name)
         if speaker is None:
             self._entries.pop(name, None)
             self._renewed_at.pop(name, None)
-            return
-        self._entries[name] = speaker
-        if before is None or (speaker.renewed_at, speaker.holder) != (
-            before.renewed_at,
-            before.holder,
-        ):
-            self._renewed_at[name] = now
+        else:
+            self._entries[name] = speaker
+            if before is None or _sign_of_life(speaker) != _sign_of_life(before):
+                self._renewed_at[name] = now
+        return self._refresh(now)
 
-    def refresh(self, now: float) -> bool:
-        """Work out who is present; tell whether that is news."""
-        present = frozenset(
+    def expire(self, now: float) -> bool:
+        """Take in that time has passed; tell whether others are present than before."""
+        return self._next_at is not None and self._next_at <= now and self._refresh(now)
+
+    def next_at(self) -> float | None:
+        """Tell when the next entry may run out."""
+        return self._next_at
+
+    def _refresh(self, now: float) -> bool:
+        before = self.present
+        self.present = frozenset(
             name
             for name, item in self._entries.items()
             if item.is_present and now - self._renewed_at[name] < LEASE_SECONDS
         )
-        changed = present != self.present
-        self.present = present
-        return changed
+        renewals = (self._renewed_at[name] + LEASE_SECONDS for name in self.present)
+        self._next_at = min(renewals, default=None)
+        return self.present != before
 
-    def next_at(self) -> float | None:
-        """Tell when the next entry runs out unless it is renewed."""
-        return min((self._renewed_at[name] + LEASE_SECONDS for name in self.present), default=None)
+
+def _sign_of_life(speaker: Speaker) -> tuple[str, str]:
+    return speaker.renewed_at, speaker.holder

@@ -12,12 +12,13 @@ somebody deleted), one that is held under the same sharing key, the first free o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from metallb.api.virtual_ips import TrafficPolicy
 from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.net.addresses import Family, IPAddress, family_of, parse_address
 from metallb_controller.allocator.model import Claim, Objection, Refusal
+from metallb_controller.reconcile.status import listed
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
@@ -85,7 +86,7 @@ class _Planner:
         self.pool = pool
         self.held = held
         self.allocator = allocator
-        self.shown = _shown_addresses(service)
+        self.service = service
         self.plan = ServicePlan(problems=list(wish.problems))
 
     def fill(self, family: Family, is_optional: bool) -> None:
@@ -148,6 +149,8 @@ class _Planner:
 
     def _find(self, family: Family, count: int, besides: list[IPAddress]) -> list[IPAddress]:
         """Find up to `count` addresses of our own choice, none of them chosen or held already."""
+        if not count:
+            return []
         found = self._shown_of(family, besides)[:count]
         avoided = {*besides, *self.held, *found}
         while self.claim.sharing_key and len(found) < count:
@@ -164,7 +167,7 @@ class _Planner:
         """Find the addresses that the status shows and the ledger does not, if they can be had."""
         return [
             address
-            for address in self.shown
+            for address in _shown_addresses(self.service)
             if family_of(address) is family
             and address not in self.held
             and address not in besides
@@ -207,9 +210,15 @@ class _Planner:
         holder = objection.holder
         match objection.refusal:
             case Refusal.OUTSIDE:
+                ranges = self.allocator.ranges(self.pool, family_of(address))
                 return RequestProblem(
                     RequestReason.ADDRESS_OUTSIDE,
-                    f"{address} is requested, but not among the addresses of class {self.pool}",
+                    f"{address} is requested, but class {self.pool} has only {listed(ranges)}",
+                )
+            case Refusal.FULL:
+                return RequestProblem(
+                    RequestReason.ADDRESS_FULL,
+                    f"{address} is shared by as many Services as can be; use another sharing key",
                 )
             case Refusal.HELD | Refusal.OTHER_KEY:
                 return RequestProblem(
@@ -229,10 +238,13 @@ class _Planner:
                     f"{address} cannot be shared under key {key!r} with Service {holder}: both "
                     "need externalTrafficPolicy Cluster, or Local with the same selector",
                 )
+            case _:
+                assert_never(objection.refusal)
 
     def _common_ports(self, holder: ObjectKey | None, address: IPAddress) -> str:
-        theirs = self.allocator.claim(address, holder).ports if holder else frozenset()
-        return ", ".join(sorted(map(str, self.claim.ports & theirs)))
+        theirs = None if holder is None else self.allocator.claim(address, holder)
+        common = frozenset() if theirs is None else self.claim.ports & theirs.ports
+        return ", ".join(sorted(map(str, common)))
 
 
 def _shown_addresses(service: Service) -> list[IPAddress]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from metallb.api.classes import ClassStatus
 from metallb.api.conditions import ClassCondition, Condition, ServiceCondition
+from metallb.api.fields import shown
+from metallb.api.services import CLASS_ANNOTATION
 from metallb.domain.selection import BindingReason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.nodes import NodeName
@@ -42,15 +44,17 @@ def service_conditions(
     assigned: int,
     total: int,
     problems: Sequence[RequestProblem],
+    classes: Collection[str],
 ) -> list[Condition]:
     """Give our conditions of a Service that is ours to serve.
 
     Type, reason and message of the first two are Deckhouse's; the message of the binding is the
-    name of the class, because that is what makes the binding sticky.
+    name of the class, because that is what makes the binding sticky. `classes` are those that
+    could be named.
     """
     message = binding.class_name
     if binding.reason is BindingReason.UNKNOWN:
-        message = f"there is no class {binding.class_name!r}, which the annotation names"
+        message = _unknown(binding.class_name, classes)
     is_complete = binding.is_bound and assigned >= total
     conditions = [
         Condition(ServiceCondition.CLASS, binding.is_bound, binding.reason, message),
@@ -69,6 +73,13 @@ def service_conditions(
     elif service.condition(ServiceCondition.REQUEST) is not None:
         conditions.append(Condition(ServiceCondition.REQUEST, True, REQUEST_MET, ""))
     return conditions
+
+
+def _unknown(name: str, classes: Collection[str]) -> str:
+    there_are = f"there are {listed(sorted(classes))}" if classes else "there is none at all"
+    return (
+        f"there is no class {shown(name)}, which annotation {CLASS_ANNOTATION} names; {there_are}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

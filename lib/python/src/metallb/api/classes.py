@@ -8,12 +8,13 @@ the others serve. A class whose `type` is not ours serves nothing.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import ClassCondition, Condition, read_conditions
-from metallb.api.fields import Fields, Problem
+from metallb.api.fields import Fields, Problem, shown
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
 from metallb.api.selectors import NodeSelector
 from metallb.net.ranges import AddressRange, parse_range
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "MetalLoadBalancerClass"
+
+_INTERFACE = re.compile(r"[^/:\s]{1,15}")
+"""What Linux takes for the name of an interface (`dev_valid_name`)."""
 
 
 class RebalancingPolicy(StrEnum):
@@ -100,7 +104,7 @@ def read_class(value: JsonObject) -> MetalLoadBalancerClass:
         is_default=spec.boolean("isDefault"),
         is_layer2=is_layer2 and kind == "L2",
         ranges=_read_ranges(spec),
-        interfaces=tuple(name for name in l2.texts("interfaces") if name),
+        interfaces=_read_interfaces(l2),
         node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
         rebalancing=_read_rebalancing(l2.child("rebalancing")),
         status=_read_status(Fields(value).child("status")),
@@ -117,6 +121,23 @@ def _read_ranges(spec: Fields) -> tuple[PoolRange, ...]:
         except ValueError as error:
             spec.note(name, str(error))
     return tuple(found)
+
+
+def _read_interfaces(l2: Fields) -> tuple[str, ...]:
+    """Read the names of interfaces.
+
+    One that no interface can have is noted and kept: without any name left, it would be all
+    interfaces.
+    """
+    found = l2.texts("interfaces")
+    for index, text in enumerate(found):
+        if not _INTERFACE.fullmatch(text):
+            l2.note(
+                f"interfaces[{index}]",
+                f"{shown(text)} cannot be the name of an interface; 1 to 15 characters are wanted, "
+                "no slash, colon or space",
+            )
+    return found
 
 
 def _read_rebalancing(fields: Fields) -> Rebalancing:

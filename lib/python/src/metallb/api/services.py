@@ -8,7 +8,7 @@ in `metallb.domain.requests`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metallb.api.conditions import Condition, ServiceCondition, read_conditions
 from metallb.api.fields import Fields
@@ -24,8 +24,7 @@ ADDRESSES_ANNOTATION = f"{GROUP}/load-balancer-ips"
 SHARING_ANNOTATION = f"{GROUP}/load-balancer-shared-ip-key"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ServicePort:
+class ServicePort(NamedTuple):
     """What must differ between Services that share an address."""
 
     protocol: str
@@ -37,13 +36,18 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Ingress:
-    """One entry of `status.loadBalancer.ingress`; `other` tells that it holds more than ip and
-    ipMode.
-    """
+    """One entry of `status.loadBalancer.ingress`."""
 
     ip: str
-    ip_mode: str
-    other: bool = False
+    ip_mode: str = "VIP"
+
+    @property
+    def is_vip(self) -> bool:
+        """Whether traffic to the address is delivered with that destination.
+
+        That is the default; servers that do not know the mode do not keep it.
+        """
+        return self.ip_mode in ("", "VIP")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +78,16 @@ class Service:
         """Find one of our conditions."""
         return next((item for item in self.conditions if item.type == kind), None)
 
-    def asks_the_same_as(self, other: Service | None) -> bool:
-        """Tell whether nothing differs that a decision about addresses reads."""
-        return other is not None and self._asked() == other._asked()
+    def binding_record(self) -> tuple[str, str] | None:
+        """Give message and reason of the condition that binds the Service to a class."""
+        bound = self.condition(ServiceCondition.CLASS)
+        return None if bound is None else (bound.message, bound.reason)
+
+    def asks_the_same_as(self, other: Service) -> bool:
+        """Tell whether nothing differs that a decision about addresses reads, the binding apart."""
+        return self._asked() == other._asked()
 
     def _asked(self) -> tuple[object, ...]:
-        bound = self.condition(ServiceCondition.CLASS)
         return (
             self.meta.uid,
             self.meta.is_deleting,
@@ -95,7 +103,6 @@ class Service:
             self.traffic_policy,
             self.ports,
             self.selector,
-            None if bound is None else (bound.message, bound.reason),
         )
 
     def reference(self) -> Reference:
@@ -127,7 +134,7 @@ def read_service(value: JsonObject) -> Service:
         ),
         selector=tuple(sorted(spec.mapping("selector").items())),
         ingress=tuple(
-            Ingress(item.text("ip"), item.text("ipMode"), not item.value.keys() <= {"ip", "ipMode"})
+            Ingress(item.text("ip"), item.text("ipMode"))
             for item in status.child("loadBalancer").children("ingress")
         ),
         conditions=tuple(read_conditions(status, list(ServiceCondition)).values()),

@@ -23,6 +23,9 @@ API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "VirtualIP"
 CLASS_LABEL = f"{GROUP}/load-balancer-class"
 
+MOST_SERVICES = 1024
+"""So many Services can share an address: the schema's limit, far below that of an object's size."""
+
 _LABEL_CHARACTERS = 63
 """Longest value of a label; names of classes may be longer, and then the label is left out."""
 

@@ -2,8 +2,8 @@
 
 A wish that cannot be understood never costs an address: `count` is then None and the caller keeps
 what the Service holds (at least one). Requested addresses are matched to families; those that are
-malformed, repeated, of a family that the Service does not have, or too many are named and left
-out.
+malformed, of a family that the Service does not have, or too many are named and left out; an
+empty item asks for any address, as it does for Deckhouse.
 """
 
 from __future__ import annotations
@@ -36,8 +36,10 @@ class RequestReason(StrEnum):
     ADDRESS_OUTSIDE = "RequestedAddressOutsideClass"
     ADDRESS_IN_USE = "RequestedAddressInUse"
     SHARING_REFUSED = "SharingRefused"
+    ADDRESS_FULL = "SharedAddressFull"
     FAMILY_NOT_SERVED = "FamilyNotInClass"
     EXHAUSTED = "NoFreeAddress"
+    LEDGER_REFUSED = "VirtualIPRefused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _read_requested(
 ) -> tuple[IPAddress, ...]:
     found: dict[IPAddress, None] = {}
     taken = dict.fromkeys(Family, 0)
-    for item in (text or "").split(",") if text and text.strip() else []:
+    for item in filter(str.strip, (text or "").split(",")):
         try:
             address = parse_address(item)
         except ValueError as error:

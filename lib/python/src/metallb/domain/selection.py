@@ -44,6 +44,10 @@ class Binding:
         """Whether the class is there to serve."""
         return self.reason is BindingReason.BOUND
 
+    def record(self) -> tuple[str, str]:
+        """Give what of it is recorded in the Service's condition: `Service.binding_record`."""
+        return self.class_name, self.reason
+
 
 def choose_class(service: Service, classes: Container[str], default: str | None) -> Binding | None:
     """Choose the class of a Service among those that exist, by name; None: not ours to serve."""

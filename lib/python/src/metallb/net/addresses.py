@@ -13,9 +13,13 @@ address in it, as it does for MetalLB.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 IPAddress = IPv4Address | IPv6Address
+
+_REMEMBERED = 32_768
+"""Texts and names remembered: the same addresses are read and written over and over."""
 
 
 class Family(StrEnum):
@@ -37,6 +41,7 @@ def unmapped(address: IPAddress) -> IPAddress:
     return address
 
 
+@lru_cache(_REMEMBERED)
 def parse_address(text: str) -> IPAddress:
     """Read one address; spaces around it do not matter.
 
@@ -55,6 +60,7 @@ def parse_address(text: str) -> IPAddress:
         raise ValueError(f"{trimmed!r} is not an IPv4 or IPv6 address") from None
 
 
+@lru_cache(_REMEMBERED)
 def object_name(address: IPAddress) -> str:
     """Name of the object that stands for an address: ``192.168.2.100``, ``fd00--1``, ``0--1``."""
     if isinstance(address, IPv4Address):
@@ -67,6 +73,7 @@ def object_name(address: IPAddress) -> str:
     return name
 
 
+@lru_cache(_REMEMBERED)
 def address_from_name(name: str) -> IPAddress:
     """Read back what `object_name` wrote.
 

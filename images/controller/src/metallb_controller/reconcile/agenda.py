@@ -1,0 +1,74 @@
+"""What is to be looked at again: each thing once, in the order in which it came up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from metallb.net.addresses import address_from_name
+from metallb_controller.reconcile.model import TargetKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metallb.api.meta import ObjectKey
+    from metallb.net.addresses import IPAddress
+    from metallb_controller.reconcile.model import Target
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a decision makes worth another look."""
+
+    addresses: dict[IPAddress, None] = field(default_factory=dict)
+    services: dict[ObjectKey, None] = field(default_factory=dict)
+    pools: dict[str, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Agenda:
+    """Services to decide about; VirtualIPs and statuses to compare with what they should say."""
+
+    services: dict[ObjectKey, None] = field(default_factory=dict)
+    vips: dict[IPAddress, None] = field(default_factory=dict)
+    statuses: dict[ObjectKey, None] = field(default_factory=dict)
+    classes: dict[str, None] = field(default_factory=dict)
+
+    def add_statuses(self, keys: Iterable[ObjectKey]) -> None:
+        """Add statuses of Services."""
+        self.statuses.update(dict.fromkeys(keys))
+
+    def add_touched(self, touched: Touched) -> None:
+        """Add what a decision has touched."""
+        self.vips.update(touched.addresses)
+        self.services.update(touched.services)
+        self.classes.update(touched.pools)
+
+    def add_target(self, target: Target) -> None:
+        """Add the object that a write was for."""
+        match target.kind:
+            case TargetKind.VIRTUAL_IP:
+                self.vips[address_from_name(target.key.name)] = None
+            case TargetKind.SERVICE_STATUS:
+                self.statuses[target.key] = None
+            case TargetKind.CLASS_STATUS:
+                self.classes[target.key.name] = None
+            case _:
+                assert_never(target.kind)
+
+    def next_service(self) -> ObjectKey | None:
+        """Take out the Service to decide about next."""
+        key = next(iter(self.services), None)
+        if key is not None:
+            del self.services[key]
+        return key
+
+    def take_vips(self) -> dict[IPAddress, None]:
+        """Take out all VirtualIPs."""
+        taken, self.vips = self.vips, {}
+        return taken
+
+    def take_statuses(self) -> dict[ObjectKey, None]:
+        """Take out all statuses of Services."""
+        taken, self.statuses = self.statuses, {}
+        return taken

@@ -1,0 +1,51 @@
+"""What is to be looked at again: each thing once, first come first served."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from metallb.api.meta import ObjectKey
+from metallb_controller.reconcile.agenda import Agenda, Touched
+from metallb_controller.reconcile.model import Target, TargetKind
+
+A, B = ObjectKey("n", "a"), ObjectKey("n", "b")
+IP = ip_address("fd00::1")
+
+
+def test_services_come_out_once_in_the_order_in_which_they_came_up() -> None:
+    agenda = Agenda()
+    for key in (B, A, B):
+        agenda.services[key] = None
+    assert [agenda.next_service() for _ in range(3)] == [B, A, None]
+
+
+def test_what_is_taken_is_gone() -> None:
+    agenda = Agenda()
+    agenda.add_statuses([A, B, A])
+    agenda.vips[IP] = None
+    assert list(agenda.take_statuses()) == [A, B]
+    assert list(agenda.take_vips()) == [IP]
+    assert (agenda.take_statuses(), agenda.take_vips()) == ({}, {})
+
+
+def test_what_a_decision_touched_is_added() -> None:
+    agenda = Agenda()
+    agenda.add_touched(Touched({IP: None}, {A: None}, {"pool": None}))
+    assert (list(agenda.vips), list(agenda.services), list(agenda.classes)) == ([IP], [A], ["pool"])
+    assert agenda.statuses == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "expected"),
+    [
+        (TargetKind.VIRTUAL_IP, ObjectKey("", "fd00--1"), Agenda(vips={IP: None})),
+        (TargetKind.SERVICE_STATUS, A, Agenda(statuses={A: None})),
+        (TargetKind.CLASS_STATUS, ObjectKey("", "front"), Agenda(classes={"front": None})),
+    ],
+)
+def test_the_target_of_a_write_is_added(kind: TargetKind, key: ObjectKey, expected: Agenda) -> None:
+    agenda = Agenda()
+    agenda.add_target(Target(kind, key))
+    assert agenda == expected

@@ -1,0 +1,82 @@
+"""Waiting: for a retry to be due, for an address to come free."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from metallb.api.meta import ObjectKey
+from metallb.net.addresses import Family
+from metallb_controller.reconcile.model import Target, TargetKind
+from metallb_controller.reconcile.queues import Retries, Waiters
+
+A, B, C = (ObjectKey("n", name) for name in "abc")
+ONE, TWO = (Target(TargetKind.SERVICE_STATUS, key) for key in (A, B))
+POOL, OTHER = ("p", Family.IPV4), ("p", Family.IPV6)
+IP = ip_address("10.0.0.1")
+
+
+def _seniority(key: ObjectKey) -> tuple[str, str, str]:
+    return ("", key.namespace, key.name)
+
+
+def test_delays_double_up_to_the_limit_and_begin_anew_after_a_success() -> None:
+    retries = Retries(1.0, 3.0)
+    due: list[float | None] = []
+    for _ in range(4):
+        retries.failed(ONE, 10.0)
+        due.append(retries.next_at())
+        assert retries.take_due(100.0) == [ONE]
+    assert due == [11.0, 12.0, 13.0, 13.0]
+    retries.succeeded(ONE)
+    retries.failed(ONE, 10.0)
+    assert retries.next_at() == 11.0
+
+
+def test_nothing_is_tried_again_sooner_than_the_server_asked_for() -> None:
+    retries = Retries(1.0, 3.0)
+    retries.failed(ONE, 10.0, at_least=60.0)
+    assert retries.next_at() == 70.0
+
+
+def test_what_is_due_comes_in_the_order_of_its_time() -> None:
+    retries = Retries(1.0, 3.0)
+    retries.failed(ONE, 11.0)
+    retries.failed(TWO, 10.0)
+    assert retries.take_due(10.9) == []
+    assert retries.take_due(12.0) == [TWO, ONE]
+    assert retries.next_at() is None
+
+
+def test_those_who_wait_are_found_by_what_they_wait_for() -> None:
+    waiters = Waiters()
+    waiters.wait(B, (POOL,), ())
+    waiters.wait(A, (POOL, OTHER), (IP,))
+    waiters.wait(C, (), (IP,))
+    assert waiters.pools() == [POOL, OTHER]
+    assert waiters.for_any(POOL, 1, _seniority) == [A]
+    assert waiters.for_any(POOL, 9, _seniority) == [A, B]
+    assert waiters.for_any(("q", Family.IPV4), 9, _seniority) == []
+    assert waiters.for_address(IP) == [A, C]
+    assert waiters.for_address(ip_address("10.0.0.2")) == []
+    assert [waiters.is_waiting(key) for key in (A, B, C)] == [True, True, False]
+
+
+def test_who_waits_anew_waits_no_more_for_what_it_waited_for() -> None:
+    waiters = Waiters()
+    waiters.wait(A, (POOL,), (IP,))
+    waiters.wait(A, (OTHER,), ())
+    assert (waiters.pools(), waiters.for_address(IP)) == ([OTHER], [])
+    waiters.forget(A)
+    waiters.forget(A)
+    assert waiters.pools() == []
+
+
+def test_who_waits_for_nothing_is_not_remembered() -> None:
+    waiters = Waiters()
+    waiters.wait(A, (POOL,), ())
+    waiters.wait(B, (POOL,), (IP,))
+    waiters.wait(C, (POOL,), (IP,))
+    waiters.wait(A, (), ())
+    waiters.forget(B)
+    assert waiters.for_any(POOL, 9, _seniority) == [C]
+    assert waiters.for_address(IP) == [C]
