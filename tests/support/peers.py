@@ -1,4 +1,4 @@
-"""The two that a reflex process speaks with: its policy, and a peer at the far end of a cable."""
+"""Those that a speaker's processes speak with, played: policy and a peer for reflex; and reflex."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from metallb_speaker.io.datagram import HeartbeatPort
 from metallb_speaker.l2.ethernet import MacAddress
 from metallb_speaker.liveness.members import Liveness
 from metallb_speaker.liveness.paths import LocalLink, Peer, PeerLink
+from metallb_speaker.reflex.server import ControlServer
 from support.cable import DEADLINE_SECONDS, FAR_IPV4, FAR_MAC, NEAR_IPV4
+from support.waiting import until
 
 if TYPE_CHECKING:
     import socket
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from metallb_speaker.control import Line
     from metallb_speaker.liveness.messages import NodeState
     from metallb_speaker.liveness.settings import LivenessSettings
-    from support.cable import Cable
+from support.cable import Cable
 
 HEARTBEAT_PORT = 4225
 NEAR_PEER = Peer(HEARTBEAT_PORT, (PeerLink("eth0", (ip_address(NEAR_IPV4),)),))
@@ -151,3 +153,42 @@ class FarSpeaker:
         for udp in self._port.sockets:
             self._loop.remove_reader(udp)
         self._port.close()
+
+
+class PlayedReflex:
+    """The end of the control socket that policy calls; an async context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.calls = 0
+        self.state = "READY"
+        self.announced: list[Line] = []
+        """What it says that it announces when it is called."""
+        self.lines: list[Line] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = ControlServer(self._path, self._greet, self.lines.extend)
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop()
+
+    def _greet(self) -> None:
+        self.calls += 1
+        links = control.links_line([("eth0", [ip_address(NEAR_IPV4)])])
+        self.say(control.state_line(self.state), links, *self.announced, control.TOLD)
+
+    def say(self, *lines: Line) -> None:
+        """Tell policy something."""
+        for line in lines:
+            self._server.say(line)
+
+    def told(self, do: str, **wanted: Any) -> list[Line]:
+        """Give the lines of a kind that say what is wanted, so far."""
+        return [line for line in self.lines if line["do"] == do and wanted.items() <= line.items()]
+
+    async def hear(self, do: str, count: int = 1, **wanted: Any) -> Line:
+        """Wait for so many lines of a kind that say what is wanted; gives the last."""
+        await until(lambda: len(self.told(do, **wanted)) >= count, f"{do} {wanted} in {self.lines}")
+        return self.told(do, **wanted)[-1]

@@ -33,6 +33,7 @@ from metallb.runtime.logging import set_up_logging
 from metallb.runtime.tasks import Supervisor
 from metallb_speaker import control
 from metallb_speaker.announce.model import Orders
+from metallb_speaker.liveness.events import DownReason
 from metallb_speaker.liveness.paths import Peer, PeerLink
 from metallb_speaker.policy.client import ControlClient
 from metallb_speaker.policy.metrics import Metrics
@@ -73,11 +74,11 @@ class Policy:
         )
         identity = f"{settings.node}_{uuid.uuid4().hex[:12]}"
         self._entry = OwnEntry(client, settings, identity)
-        self._deaths = DeathReports(client, settings)
-        self._reports = Reports(client, settings.node, self._find_vip, self._vips.feed, time.time)
+        self.deaths = DeathReports(client, settings)
+        self.reports = Reports(client, settings.node, self.find_vip, self._vips.feed, time.time)
         self._reflex = ControlClient(settings.control_socket, self._on_reflex, self._on_line)
         self.metrics = Metrics(
-            settings.node, self._reports, self._find_vip, (self._vips.counts, self._roll.counts)
+            settings.node, self.reports, self.find_vip, (self._vips.counts, self._roll.counts)
         )
         self._state = "STARTING"
         self._version = 0
@@ -94,10 +95,10 @@ class Policy:
         """Start everything; the supervisor runs it."""
         supervisor.start("vips", self._vips.run())
         supervisor.start("roll", self._roll.run())
-        supervisor.start("reports", self._reports.run())
+        supervisor.start("reports", self.reports.run())
         supervisor.start("entry", self._entry.run())
         supervisor.start("reflex", self._reflex.run())
-        supervisor.start("audit", self._audit())
+        supervisor.start("audit", self._audit_again())
         await self._vips.synced.wait()
         await self._roll.synced.wait()
         self._tell_all()
@@ -110,20 +111,29 @@ class Policy:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._entry.release()
                 await self._reflex.gone.wait()
-                await self._reports.written()
+                await self.reports.written()
         except TimeoutError:
             log.warning("not all was released in time")
 
-    async def _audit(self) -> None:
+    async def close(self) -> None:
+        """End what is still under way."""
+        await self.deaths.close()
+
+    async def _audit_again(self) -> None:
         while True:
             await asyncio.sleep(AUDIT_SECONDS)
-            self._reports.audit()
-            if self._state == "READY" and self._reflex.is_connected:
-                self._reports.audit_others(self._vips)
+            self.audit()
+
+    def audit(self) -> None:
+        """Put the statuses right that say other than reflex does."""
+        self.reports.audit()
+        if self._state == "READY" and self._reflex.is_connected:
+            self.reports.audit_others(self._vips)
 
     # -- Kubernetes to reflex ----------------------------------------------------------------------
 
-    def _find_vip(self, address: IPAddress) -> VirtualIP | None:
+    def find_vip(self, address: IPAddress) -> VirtualIP | None:
+        """Find a VirtualIP as last seen."""
         return self._vips.get(("", object_name(address)))
 
     def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
@@ -141,13 +151,13 @@ class Policy:
         if self._roll.synced.is_set():
             if old is None or new is None or (old.links, old.port) != (new.links, new.port):
                 self._tell_roll()
-            self._deaths.set_roll({str(item.node): item for item in self._roll})
+            self.deaths.set_roll({str(item.node): item for item in self._roll})
         found = new or old
         if found is not None and found.node == self._settings.node:
             self._entry.look_again()
 
     def _on_reflex(self) -> None:
-        self._reports.forget_all()
+        self.reports.forget_all()
         if self._vips.synced.is_set() and self._roll.synced.is_set():
             self._tell_all()
 
@@ -161,7 +171,7 @@ class Policy:
 
     def _tell_roll(self) -> None:
         roll = {str(item.node): item for item in self._roll}
-        self._deaths.set_roll(roll)
+        self.deaths.set_roll(roll)
         self.metrics.set_peers(node for node in roll if node != self._settings.node)
         peers = {
             node: Peer(
@@ -177,32 +187,32 @@ class Policy:
     def _on_line(self, line: Line) -> None:
         match line["do"]:
             case "announced":
-                self._reports.announce(control.AnnouncedLine.of(line))
+                self.reports.announce(control.AnnouncedLine.of(line))
             case "withdrawn":
-                self._reports.withdraw(ip_address(line["address"]), line["reason"])
+                self.reports.withdraw(ip_address(line["address"]), line["reason"])
             case "conflict":
                 address = ip_address(line["address"])
-                self._reports.conflict(address, line["mac"], line["interface"])
+                self.reports.conflict(address, line["mac"], line["interface"])
             case "state":
                 self._state = line["state"]
                 self._entry.set_state(self._state)
             case "links":
                 self._entry.set_links(_links_of(line))
             case "peer":
-                self._on_peer(line["node"], bool(line["alive"]))
+                self._on_peer(line["node"], bool(line["alive"]), line["reason"])
             case "counters":
                 self.metrics.add(line)
             case "told":
-                self._reports.audit()
+                self.reports.audit()
             case unknown:
                 raise ValueError(f"reflex said {unknown!r}")
 
-    def _on_peer(self, node: str, is_alive: bool) -> None:
+    def _on_peer(self, node: str, is_alive: bool, reason: str) -> None:
         self.metrics.set_peer(node, is_alive)
         if is_alive:
-            self._deaths.peer_up(node)
+            self.deaths.peer_up(node)
         else:
-            self._deaths.peer_down(node)
+            self.deaths.peer_down(node, is_dead=reason == DownReason.SILENT)
 
 
 def _orders(vip: VirtualIP) -> Orders:
@@ -250,6 +260,7 @@ async def _main(settings: Settings) -> None:
         finally:
             starting.cancel()
             await supervisor.cancel()
+            await policy.close()
             await status.stop()
 
 

@@ -80,7 +80,8 @@ class OwnEntry:
         delay: float = RENEW_SECONDS
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), delay)
+                async with asyncio.timeout(delay):
+                    await self._changed.wait()
             self._changed.clear()
             delay = RENEW_SECONDS
             if self._links is not None and not await self._write():
@@ -163,7 +164,11 @@ class OwnEntry:
 
 
 class DeathReports:
-    """Empties the entries of peers that were found dead."""
+    """Empties the entries of peers that were found dead.
+
+    One that has lost more than half of all speakers accuses nobody: it is rather itself that was
+    cut off. It serves all the same, and Kubernetes will notice nodes that are really gone.
+    """
 
     def __init__(self, client: ApiClient, settings: Settings) -> None:
         self._client = client
@@ -182,22 +187,37 @@ class DeathReports:
         if node in self._tasks:
             self._tasks.pop(node).cancel()
 
-    def peer_down(self, node: str) -> None:
-        """Take in that a peer is dead."""
+    def pending(self) -> set[str]:
+        """Name the peers whose death is being reported."""
+        return set(self._tasks)
+
+    async def close(self) -> None:
+        """Report nothing any more."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def peer_down(self, node: str, *, is_dead: bool) -> None:
+        """Take in that a peer is alive no more; it may also have left, or be out of our reach."""
         self._alive.discard(node)
-        if node not in self._tasks:
+        if is_dead and node not in self._tasks:
             self._tasks[node] = asyncio.create_task(self._report(node), name=f"death of {node}")
 
     async def _report(self, node: str) -> None:
         rank = sorted(self._alive).index(self._settings.node)
         await asyncio.sleep(rank * RANK_SECONDS)
         entry = self._roll.get(node)
-        while entry is not None and entry.is_present and node not in self._alive:
-            if await self._empty(entry):
+        while entry is not None and entry.is_present:
+            if not self._are_we_cut_off() and await self._empty(entry):
                 break
             await asyncio.sleep(RETRY_SECONDS)
             entry = self._roll.get(node)
         self._tasks.pop(node, None)
+
+    def _are_we_cut_off(self) -> bool:
+        present = {node for node, entry in self._roll.items() if entry.is_present}
+        return 2 * len(present - self._alive) > len(present)
 
     async def _empty(self, entry: Speaker) -> bool:
         gone = replace(entry, holder="")

@@ -124,7 +124,8 @@ class Reflex:
         self._liveness.leave()
         self._pump()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._telling.quiet.wait(), LEAVE_SECONDS)
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self._telling.quiet.wait()
         self._announcer.stop()
         self._pump()
 
