@@ -208,11 +208,7 @@ class Api:
         """Runs the real kubectl in this namespace."""
         where = ["--namespace", self.namespace] if namespace else []
         process = await asyncio.create_subprocess_exec(
-            str(self.server.kubectl),
-            f"--kubeconfig={self.server.kubeconfig}",
-            f"--cache-dir={self.server.directory / 'kubectl-cache'}",
-            *where,
-            *words,
+            *kubectl_command(self.server, *where, *words),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -222,6 +218,38 @@ class Api:
         assert process.returncode is not None
         assert not check or process.returncode == 0, error.decode()
         return process.returncode, out.decode(), error.decode()
+
+    @contextlib.asynccontextmanager
+    async def kubectl_running(self, *words: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
+        """A kubectl that goes on until the block ends; gives its next line."""
+        process = await asyncio.create_subprocess_exec(
+            *kubectl_command(self.server, "--namespace", self.namespace, *words),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        lines = process.stdout
+
+        async def line() -> str:
+            async with asyncio.timeout(DEADLINE):
+                return (await lines.readline()).decode()
+
+        try:
+            yield line
+        finally:
+            process.kill()
+            await process.communicate()
+
+
+def kubectl_command(server: Server, *words: str) -> list[str]:
+    """The real kubectl, with a cache of its own."""
+    cache = server.directory / "kubectl-cache"
+    return [
+        str(server.kubectl),
+        f"--kubeconfig={server.kubeconfig}",
+        f"--cache-dir={cache}",
+        *words,
+    ]
 
 
 async def eventually(

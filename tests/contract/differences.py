@@ -21,6 +21,11 @@ class Difference:
 
 
 APPLY = Difference(415, 201, "server-side apply and managedFields are not done, and said so")
+KUBECTL_APPLY = Difference(
+    "error: Server-side apply not available on the server: (the embedded API server does not do",
+    "service/web serverside-applied",
+    "the same, as kubectl tells it",
+)
 YAML_BODY = Difference(415, 201, "JSON is the only format; YAML and protobuf bodies are refused")
 PROTOBUF_ACCEPTED = Difference(
     "application/json",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contract.api import config_map, eventually, service
 from contract.crds import group_of, widget, with_crd
+from contract.differences import KUBECTL_APPLY
 
 if TYPE_CHECKING:
     from contract.api import Api
@@ -208,6 +209,26 @@ async def test_wait_and_watch(api: Api) -> None:
     await api.kubectl("wait", "--for=delete", "cm/a", "--timeout=5s")
     _, out, _ = await api.kubectl("get", "cm", "-w", "--request-timeout=1s", check=False)
     assert out == ""
+
+
+async def test_watching_shows_each_change(api: Api) -> None:
+    path = f"{api.core}/services"
+    (await api.post(path, service("a", type="LoadBalancer"))).ok(201)
+    async with api.kubectl_running("get", "svc", "--watch", "--no-headers") as line:
+        assert (await line()).split()[:2] == ["a", "LoadBalancer"]
+        (await api.post(path, service("b"))).ok(201)
+        assert (await line()).split()[:2] == ["b", "ClusterIP"]
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.9"}]}}}
+        (await api.patch(f"{path}/a/status", status)).ok()
+        assert (await line()).split()[3] == "192.0.2.9"
+        (await api.delete(f"{path}/b")).ok()
+        assert (await line()).split()[0] == "b"
+
+
+async def test_server_side_apply(api: Api) -> None:
+    words = ("apply", "--server-side", "-f", "-")
+    _, out, error = await api.kubectl(*words, stdin=SERVICE, check=False)
+    assert (out or error).startswith(api.server.expect(KUBECTL_APPLY))
 
 
 async def test_output_forms_and_pages(api: Api) -> None:

@@ -58,6 +58,16 @@ async def test_pointers_keep_what_was_written(api: Api) -> None:
     assert made["ports"] is None  # the storage knows no empty list
 
 
+async def test_null_in_a_list_is_a_zero_value(api: Api) -> None:
+    ports: list[Any] = [{"name": "a", "port": 80}, None]
+    answer = await api.post(f"{api.core}/services", service("s", ports=ports))
+    assert ("FieldValueInvalid", "spec.ports[1].port") in answer.causes()
+    body = service("s")
+    body["metadata"]["finalizers"] = [None]
+    answer = await api.post(f"{api.core}/services", body)
+    assert ("FieldValueInvalid", "metadata.finalizers") in answer.causes()
+
+
 @pytest.mark.parametrize(
     ("written", "shown"),
     [

@@ -14,7 +14,9 @@ What it does, it does as kube-apiserver v1.35.4 does: ``tests/contract`` asks bo
 questions, and ``tests/contract/differences.py`` is the table of what is allowed to differ. What it
 does not do it refuses (404, 405, 406, 415, 422 or 501 with a Status), never silently. In short:
 
-* JSON only: no protobuf, no YAML bodies, no server-side apply, no managedFields.
+* JSON only: no protobuf, no YAML bodies, no server-side apply, no managedFields. So ``kubectl
+  apply``, ``create -f``, ``edit``, ``patch`` work; ``kubectl apply --server-side`` and ``kubectl
+  create KIND`` (which sends protobuf) are told that they do not. No subresource ``scale``.
 * Tokens are checked, roles are stored and validated but *not enforced*: a known user may do all.
 * No controllers: no garbage collection by ownerReferences, nobody empties a namespace that is
   being deleted, nobody makes Endpoints, Pods or default ServiceAccounts. Events do not expire.

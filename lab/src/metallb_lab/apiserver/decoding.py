@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 INTEGER_RANGES = {"int32": 2**31, "int64": 2**63, "": 2**63}
 GO_TYPES = {"string": "string", "boolean": "bool", "number": "float64", "array": "[]", "map": "map"}
+ZEROS: dict[str, Callable[[], Any]] = {
+    "object": dict, "map": dict, "string": str, "integer": int, "number": int, "boolean": bool,
+}  # fmt: skip
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 MICRO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
 QUANTITY = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?")
@@ -174,7 +177,7 @@ def array_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
     """A Go slice."""
     assert shape.items is not None
     inner = cleaner(shape.items)
-    of_objects = shape.items.type in ("object", "map")
+    zero = ZEROS.get(shape.items.type)
 
     def clean(value: Any, unknown: list[str]) -> Any:
         if type(value) is not list:
@@ -182,8 +185,8 @@ def array_cleaner(shape: Shape) -> Callable[[Any, list[str]], Any]:
         out = []
         for index, item in enumerate(value):
             before = len(unknown)
-            if item is None and of_objects:
-                item = {}  # the zero value of a struct
+            if item is None and zero is not None:
+                item = zero()
             out.append(inner(item, unknown) if item is not None else None)
             if len(unknown) != before:
                 prefix_from(unknown, before, f"[{index}]")
