@@ -35,7 +35,8 @@ MODULE_CONFIG_WITHOUT_PASSWORDS = Binding(
     "module-config",
     "deckhouse.io/v1alpha1",
     "ModuleConfig",
-    f"{MODULE_CONFIG.jq} | del(.settings.bgpPeers[]?.password)",
+    f"{MODULE_CONFIG.jq}"
+    " | del(.settings | objects | .bgpPeers | arrays | .[] | objects | .password)",
     names=("metallb",),
 )
 
