@@ -73,6 +73,8 @@ def test_links_lead_somewhere(document: Path) -> None:
         if re.match(r"[a-z]+:", target):
             continue
         file, _, anchor = target.partition("#")
+        if document.parent == ROOT / "docs" and file.endswith(".html"):
+            file = f"{file.removesuffix('.html').upper()}.md"  # what the platform's site calls it
         path = page(document.parent / file) if file else document
         if not path.exists() or (anchor and anchor not in anchors(path)):
             wrong.append(target)
