@@ -203,6 +203,28 @@ async def test_disabling_removes_the_release_and_leaves_crds(place: Place) -> No
         assert runs == ["beforeDeleteHelm['things']", "afterDeleteHelm['things']"]
 
 
+async def test_nothing_that_the_end_causes_runs_a_hook(place: Place) -> None:
+    """What hooks of the end change would be changed back by those that watch it."""
+    runs = place.tree.path.parent / "runs"
+    record = f"""
+    with open({str(runs)!r}, "a") as file:
+        file.write(contexts[0]["binding"] + chr(10))
+    """
+    made = {"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "left", "namespace": "default"}}  # fmt: skip
+    operation = {"operation": "CreateIfNotExists", "object": made}
+    end = f"{record}    write('KUBERNETES_PATCH_PATH', {operation!r})\n"
+    watch = {"name": "maps", "apiVersion": "v1", "kind": "ConfigMap", "queue": "/maps"}
+    place.tree.hook("end.py", {"configVersion": "v1", "afterDeleteHelm": 1}, end)
+    place.tree.hook("watch.py", {"configVersion": "v1", "kubernetes": [watch]}, record)
+    async with place.operator(ModuleConfig()) as operator:
+        await operator.converged()
+        runs.write_text("")
+        await operator.disable()
+        assert runs.read_text().splitlines() == ["afterDeleteHelm"]
+    await place.client.delete(MAPS, "left", "default")
+
+
 async def test_values_of_hooks_reach_the_chart(place: Place) -> None:
     name = f"seen-{next(NUMBERS)}"
     watch = {

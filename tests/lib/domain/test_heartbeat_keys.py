@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from metallb.domain.decisions import Decision
+from metallb.domain.decisions import CreateIfNotExists, CreateOrUpdate, Decision
 from metallb.domain.findings import rfc3339
 from metallb.domain.heartbeat_keys import (
     PHASE_ANNOTATION,
@@ -40,7 +40,6 @@ def _decide(secret: Any = None, **more: Any) -> Decision:
 def _written(decision: Decision) -> dict[str, Any]:
     [operation] = decision.operations
     found = operation.to_object()
-    assert found["operation"] == "CreateOrUpdate"
     made = found["object"]
     annotations = made["metadata"]["annotations"]
     return {
@@ -57,6 +56,12 @@ def test_the_first_key() -> None:
     assert made["metadata"]["name"] == "metallb-heartbeat-keys"
     assert made["metadata"]["namespace"] == "d8-metallb"
     assert made["type"] == "Opaque"
+
+
+def test_the_first_key_never_takes_the_place_of_another() -> None:
+    assert isinstance(_decide().operations[0], CreateIfNotExists)
+    assert isinstance(_decide(_secret("short")).operations[0], CreateOrUpdate)
+    assert isinstance(_decide(_secret(A, age=MONTH)).operations[0], CreateOrUpdate)
 
 
 def test_without_its_namespace_nothing_is_made() -> None:

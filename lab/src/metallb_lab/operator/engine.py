@@ -5,7 +5,7 @@
                  ▲                            │ values changed
                  └────────────────────────────┘
     events:  hook ─► values changed? ─► run
-    delete:  beforeDeleteHelm ─► uninstall ─► afterDeleteHelm ─► everything forgotten
+    delete:  no more events ─► beforeDeleteHelm ─► uninstall ─► afterDeleteHelm ─► all forgotten
 
 A step that fails ends the run, and the queue tries the whole of it again; what belongs to the
 first time and has been done is not done again. Hooks of one moment run by their order, then name.
@@ -98,6 +98,8 @@ class HookTask:
 
     async def run(self) -> None:
         """Run the hook; changed values run the module again."""
+        if not self.engine.has(self.hook):
+            return  # the module has been disabled since
         changed = await self.engine.run_hook(self.hook, self.reasons)
         for event in self.done:
             event.set()
@@ -132,7 +134,7 @@ class Engine:
         self._monitors: dict[str, dict[str, Monitor]] = {}
         self._mirrors = Mirrors(parts.client)
         self._schedules: list[asyncio.Task[None]] = []
-        self._is_started = False
+        self._is_started = self._is_ending = False
         self.is_on = False
         self.history: list[RunRecord] = []
 
@@ -144,6 +146,10 @@ class Engine:
         waiting = any(isinstance(task, ModuleTask) for task in main.waiting())
         if self._is_started and not waiting:
             main.add(ModuleTask(self))
+
+    def has(self, hook: Hook) -> bool:
+        """Tell whether a hook is registered and may be run by events and schedules."""
+        return hook in self._hooks and not self._is_ending
 
     @property
     def is_idle(self) -> bool:
@@ -309,13 +315,14 @@ class Engine:
 
     async def delete(self) -> None:
         """Take the module off; the pair of moments is for a release that exists (§2.4)."""
+        self._is_started, self._is_ending = False, True
         if await self.parts.release.revision() is not None:
             await self._run_moment("beforeDeleteHelm")
             await self.parts.release.uninstall()
             await self._run_moment("afterDeleteHelm")
         await self.stop()
         self._hooks = []
-        self._is_started = self.is_on = False
+        self.is_on = self._is_ending = False
         self.parts.values.forget_patches()
         self.parts.metrics.clear()
 

@@ -11,7 +11,8 @@ A kubelet brings a changed Secret to its pods within about two minutes (its sync
 age of its cache), so each wait is much longer: a node that is slow, or cut off from the API
 server for a while, still understands the others. State and time are in the Secret's annotations;
 when they cannot be read, or lie in the future, the wait begins anew. Keys that cannot be read are
-replaced at once: no speaker could read them either.
+replaced at once: no speaker could read them either. The first key never replaces a Secret: a run
+whose snapshot is a moment old must not take a key away that speakers have got meanwhile.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.fields import Fields
-from metallb.domain.decisions import NAMESPACE, OUR_LABELS, CreateOrUpdate, Decision
+from metallb.domain.decisions import (
+    NAMESPACE,
+    OUR_LABELS,
+    CreateIfNotExists,
+    CreateOrUpdate,
+    Decision,
+)
 from metallb.domain.findings import rfc3339
 
 if TYPE_CHECKING:
@@ -70,13 +77,15 @@ def heartbeat_keys(situation: Situation, new_key: Callable[[], str]) -> Decision
     """
     if not situation.snapshot("namespace"):
         return Decision()
-    found = next(iter(situation.snapshot("secret")), Fields({}))
-    present = read_ring(found, situation.now)
+    found = next(iter(situation.snapshot("secret")), None)
+    present = None if found is None else read_ring(found, situation.now)
     if present is None:
         wanted = KeyRing((new_key(),), Phase.STABLE, situation.now)
     else:
         wanted = next_ring(present, situation.now, _rotation(situation), new_key)
     secret = _secret(wanted)
+    if found is None:
+        return Decision(operations=[CreateIfNotExists(secret)])
     if found.value == {
         "keys": secret["data"][DATA_KEY],
         "phase": secret["metadata"]["annotations"][PHASE_ANNOTATION],
