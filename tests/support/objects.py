@@ -13,6 +13,9 @@ from metallb.api.services import (
 
 JsonObject = dict[str, Any]
 
+NAMESPACE = "d8-metallb"
+"""Namespace of the module."""
+
 
 def class_object(
     name: str = "ingress",
@@ -169,7 +172,7 @@ def lease_of_speaker(
         "kind": "Lease",
         "metadata": {
             "name": f"metallb-speaker-{node}",
-            "namespace": "d8-metallb",
+            "namespace": NAMESPACE,
             "resourceVersion": "5",
             "annotations": annotations,
         },

@@ -174,7 +174,7 @@ class World:
         found = self.objects.get(ref)
         if found is None:
             return Outcome.GONE, None
-        if found["metadata"]["uid"] != write.uid:
+        if found["metadata"]["resourceVersion"] != write.resource_version:
             return Outcome.STALE, None
         made = copy.deepcopy(found)
         made["status"] = status_object(write.status)

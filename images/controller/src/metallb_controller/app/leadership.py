@@ -11,6 +11,7 @@ writes are waiting, so that decisions are made on views that are not much older 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import time
@@ -145,8 +146,9 @@ class Leadership:
             for number, mirror in enumerate(self._mirrors):
                 supervisor.start(f"mirror-{number}", mirror.run())
             await self._all_synced(supervisor)
-            started_at = time.monotonic()
-            self.reconciler.start(started_at)
+            self.reconciler.start(time.monotonic())
+            gc.collect()
+            gc.freeze()  # what is known by now stays: no collection need look at it again
             log.info(
                 "the ledger has %d addresses, %d Services are known",
                 len(self._vips),
@@ -158,10 +160,11 @@ class Leadership:
             await supervisor.wait()
         finally:
             await supervisor.cancel()
+            gc.unfreeze()
 
     async def _all_synced(self, supervisor: Supervisor) -> None:
-        waiting = asyncio.gather(*(mirror.synced.wait() for mirror in self._mirrors))
-        supervising = asyncio.ensure_future(supervisor.wait())
+        waiting = asyncio.create_task(self._wait_for_mirrors())
+        supervising = asyncio.create_task(supervisor.wait())
         try:
             await asyncio.wait((waiting, supervising), return_when=asyncio.FIRST_COMPLETED)
             if supervising.done():
@@ -169,6 +172,10 @@ class Leadership:
         finally:
             waiting.cancel()
             supervising.cancel()
+
+    async def _wait_for_mirrors(self) -> None:
+        for mirror in self._mirrors:
+            await mirror.synced.wait()
 
     async def _decide(self) -> None:
         limit = self._settings.concurrent_writes * _QUEUED_PER_WORKER

@@ -17,7 +17,7 @@ from metallb.kube.election import Election, Elector
 from metallb.kube.events import EventPoster
 from metallb.runtime.http import StatusServer
 from metallb.runtime.logging import set_up_logging
-from metallb.runtime.tasks import Supervisor
+from metallb.runtime.tasks import Supervisor, TaskEndedError
 from metallb_controller.app.leadership import Leadership
 from metallb_controller.app.metrics import Metrics
 
@@ -42,18 +42,12 @@ class Controller:
         self._settings = settings
         self._term: Leadership | None = None
         self._metrics = Metrics(lambda: None if self._term is None else self._term.reconciler)
-        self._supervisor = Supervisor()
+        self.supervisor = Supervisor()
 
     async def run(self) -> None:
-        """Run until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT, or until `supervisor.stop` is set."""
         connection = load_connection(self._settings.kubeconfig)
         agent = f"metallb-controller/{self._settings.identity}"
-        status = StatusServer(
-            self._settings.metrics_host,
-            self._settings.metrics_port,
-            self._metrics.registry,
-            lambda: None,
-        )
         async with ApiClient(
             connection,
             user_agent=agent,
@@ -64,16 +58,29 @@ class Controller:
             elector = Elector(
                 client, election, self._settings.namespace, self._settings.lease_name, boot_clock
             )
-            self._supervisor.stop_on_signals()
-            await status.start()
+            status = StatusServer(
+                self._settings.metrics_host,
+                self._settings.metrics_port,
+                self._metrics.registry,
+                lambda: None if elector.has_answer else "the API server has not answered yet",
+            )
+            self.supervisor.stop_on_signals()
+            await self._listen(status)
             log.info("metrics and health on %s:%d", self._settings.metrics_host, status.port)
             try:
-                self._supervisor.start("election", elector.run())
-                self._supervisor.start("terms", self._serve_terms(elector, client))
-                await self._supervisor.wait()
+                self.supervisor.start("election", elector.run())
+                self.supervisor.start("terms", self._serve_terms(elector, client))
+                await self.supervisor.wait()
             finally:
-                await self._supervisor.cancel()
+                await self.supervisor.cancel()
                 await status.stop()
+
+    async def _listen(self, status: StatusServer) -> None:
+        try:
+            await status.start()
+        except OSError as error:
+            where = f"{self._settings.metrics_host}:{self._settings.metrics_port}"
+            raise ConfigurationError(f"metrics cannot be served on {where}: {error}") from error
 
     async def _serve_terms(self, elector: Elector, client: ApiClient) -> None:
         writing = client.fenced(elector.fence)
@@ -115,4 +122,7 @@ def run_controller(settings: Settings) -> int:
     except ConfigurationError as error:
         log.error("%s", error)
         return 2
+    except TaskEndedError:
+        log.exception("the controller cannot go on")
+        return 1
     return 0

@@ -115,7 +115,7 @@ class Writer:
             case PatchServiceStatus():
                 self._feed_service(await self._patch_service(write))
             case PatchClassStatus():
-                body = {"metadata": {"uid": write.uid}, "status": status_object(write.status)}
+                body = {"metadata": _as_seen(write), "status": status_object(write.status)}
                 name = write.target.key.name
                 answer = await self._client.patch(CLASSES, name, body, subresource="status")
                 self._feed_class(answer)
@@ -141,10 +141,7 @@ class Writer:
             status["conditions"] = conditions
         if write.addresses is not None:
             status["loadBalancer"] = {"ingress": ingress_object(write.addresses) or None}
-        body = {
-            "metadata": {"uid": write.uid, "resourceVersion": write.resource_version},
-            "status": status,
-        }
+        body = {"metadata": _as_seen(write), "status": status}
         return await self._client.patch(
             SERVICES,
             write.target.key.name,
@@ -153,3 +150,8 @@ class Writer:
             subresource="status",
             kind=PatchType.STRATEGIC,
         )
+
+
+def _as_seen(write: PatchServiceStatus | PatchClassStatus) -> dict[str, str]:
+    """Give the precondition of a patch: that the object is as it was seen."""
+    return {"uid": write.uid, "resourceVersion": write.resource_version}

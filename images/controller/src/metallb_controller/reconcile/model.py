@@ -79,6 +79,7 @@ class PatchClassStatus:
 
     target: Target
     uid: str
+    resource_version: str
     status: ClassStatus
 
 

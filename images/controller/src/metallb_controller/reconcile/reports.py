@@ -152,7 +152,7 @@ class Reports:
             return None
         status = _stamped(wanted, present, wall)
         target = Target(TargetKind.CLASS_STATUS, ObjectKey("", name))
-        write = PatchClassStatus(target, found.meta.uid, status)
+        write = PatchClassStatus(target, found.meta.uid, found.meta.resource_version, status)
         return Report(write, tuple(_class_events(found, news)))
 
     def _facts(self, name: str) -> ClassFacts:

@@ -133,6 +133,8 @@ class Elector:
         self.leading = asyncio.Event()
         self.following = asyncio.Event()
         self.following.set()
+        self.has_answer = False
+        """Whether the server has ever told of the Lease."""
 
     def fence(self) -> float:
         """See `Election.fence`; to be given to the client that writes."""
@@ -172,6 +174,7 @@ class Elector:
         try:
             record, lease = await self._read()
             self.election.observe(record, self._clock())
+            self.has_answer = True
             if self.election.may_try(self._clock()):
                 sent_at = self._clock()
                 self.election.won(await self._write(lease, self.election.identity), sent_at)

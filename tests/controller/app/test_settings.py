@@ -1,0 +1,53 @@
+"""Settings from arguments and environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from metallb_controller.app.settings import read_settings
+
+
+def test_in_a_pod_nothing_need_be_said() -> None:
+    found = read_settings([], {"POD_NAME": "controller-7", "POD_NAMESPACE": "lb"})
+    assert (found.identity, found.namespace) == ("controller-7", "lb")
+    assert (found.kubeconfig, found.metrics_host, found.metrics_port) == (None, "127.0.0.1", 7472)
+    assert (found.log_level, found.concurrent_writes) == ("info", 32)
+    election = found.election
+    assert (election.lease_seconds, election.retry_seconds, election.margin_seconds) == (9, 1.5, 2)
+
+
+def test_elsewhere_the_host_names_the_replica() -> None:
+    found = read_settings([], {})
+    assert found.identity
+    assert found.namespace == "d8-metallb"
+
+
+def test_arguments_are_stronger_than_the_environment() -> None:
+    found = read_settings(
+        ["--identity", "x", "--namespace", "y", "--kubeconfig", "/k", "--metrics-host", "::",
+         "--metrics-port", "0", "--log-level", "debug", "--concurrent-writes", "4",
+         "--lease-seconds", "45", "--lease-retry-seconds", "5"],
+        {"POD_NAME": "controller-7", "POD_NAMESPACE": "lb"},
+    )  # fmt: skip
+    assert (found.identity, found.namespace, found.kubeconfig) == ("x", "y", "/k")
+    assert (found.metrics_host, found.metrics_port, found.log_level) == ("::", 0, "debug")
+    assert found.concurrent_writes == 4
+    assert (found.election.lease_seconds, found.election.margin_seconds) == (45, 10)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--lease-seconds", "5"], "at least four times --lease-retry-seconds"),
+        (["--log-level", "loud"], "invalid choice"),
+        (["--metrics-port", "web"], "invalid int value"),
+        (["--what"], "unrecognized arguments"),
+    ],
+)
+def test_what_is_wrong_is_told(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        read_settings(arguments, {})
+    assert caught.value.code == 2
+    assert words in capsys.readouterr().err
