@@ -119,7 +119,7 @@ def _owner(directory: Path) -> int | None:
     try:
         owner = json.loads((directory / _OWNER).read_text())
         return int(owner["pid"]) if began_at(int(owner["pid"])) == owner["began"] else None
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -138,4 +138,5 @@ def _noted(directory: Path) -> list[tuple[int, int]]:
         lines = (directory / _PROCESSES).read_text().splitlines()
     except OSError:
         return []
-    return [(int(pid), int(began)) for pid, began in (line.split() for line in lines)]
+    words = [line.split() for line in lines]
+    return [(int(item[0]), int(item[1])) for item in words if len(item) == 2]

@@ -151,6 +151,9 @@ class Prober:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if line != b"ready\n":
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
             raise RuntimeError(f"the prober did not start: {line!r}")
 
     async def stop(self) -> dict[str, ProbeResult]:

@@ -40,14 +40,15 @@ class Relay:
             task.cancel()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        upstream = netns.make_socket(self._namespace, socket.AF_INET, socket.SOCK_STREAM)
+        upstream.setblocking(False)
         try:
-            upstream = netns.make_socket(self._namespace, socket.AF_INET, socket.SOCK_STREAM)
-            upstream.setblocking(False)
             await asyncio.get_running_loop().sock_connect(upstream, self._target)
-            far_reader, far_writer = await asyncio.open_connection(sock=upstream)
         except OSError:
+            upstream.close()
             writer.close()
             return
+        far_reader, far_writer = await asyncio.open_connection(sock=upstream)
         for one, other in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(_pass_on(one, other))
             self._tasks.add(task)
@@ -55,8 +56,10 @@ class Relay:
 
 
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    try:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        writer.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.fields import Problem
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from metallb.kube.client import ApiClient, JsonObject, Resource
 
 _LOG_LINES = 8
+_LISTED = 40
+"""Objects of a kind in a picture: a cluster of thousands would hide what matters."""
 
 
 class DeadlineError(AssertionError):
@@ -158,14 +161,14 @@ class View:
         return ()
 
     def picture(self) -> str:
-        """Draw the cluster: Services, VIPs, the roll, the ends of the logs."""
-        lines = ["Services:"]
-        for service in self.services:
+        """Draw the cluster: the first Services and VIPs, the roll, the ends of the logs."""
+        lines = [f"Services ({len(self.services)}):"]
+        for service in islice(self.services, _LISTED):
             shown = ",".join(item.ip for item in service.ingress)
             words = "; ".join(f"{item.reason}: {item.message}" for item in service.conditions)
             lines.append(f"  {service.meta.key} [{shown}] {words}")
-        lines.append("VIPs:")
-        for vip in self.vips:
+        lines.append(f"VIPs ({len(self.vips)}):")
+        for vip in islice(self.vips, _LISTED):
             who = ",".join(item.node for item in vip.status.announcers)
             lines.append(f"  {vip.spec.address} {vip.spec.layer2} announced by [{who}]")
         lines.append("Roll:")
