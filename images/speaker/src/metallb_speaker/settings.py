@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import socket
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,10 @@ def read_settings(
         parser.error("--heartbeat-milliseconds must be from 5 to 10000")
     if not 2 <= given.heartbeat_multiplier <= 50:
         parser.error("--heartbeat-multiplier must be from 2 to 50")
+    try:
+        re.compile(given.exclude_interfaces)
+    except re.error as error:
+        parser.error(f"--exclude-interfaces is no regular expression: {error}")
     interval = given.heartbeat_milliseconds / 1000
     return Settings(
         node=given.node_name,

@@ -1,0 +1,89 @@
+"""Arguments, environment and the file of keys."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from metallb_speaker.settings import KeyFileError, read_keys, read_settings
+
+
+def test_all_has_a_usual_value() -> None:
+    found = read_settings([], {})
+    assert found.node == socket.gethostname()
+    assert (found.namespace, found.kubeconfig) == ("d8-metallb", None)
+    assert (found.heartbeat_port, found.metrics_host, found.metrics_port) == (
+        4225,
+        "127.0.0.1",
+        7474,
+    )
+    assert (found.liveness.interval_seconds, found.liveness.multiplier) == (0.05, 3)
+    assert found.liveness.detection_seconds == pytest.approx(0.15)
+    assert found.realtime_priority == 10
+
+
+def test_a_pod_says_where_it_is_by_its_environment() -> None:
+    found = read_settings([], {"NODE_NAME": "n7", "POD_NAMESPACE": "metallb-system"})
+    assert (found.node, found.namespace) == ("n7", "metallb-system")
+
+
+def test_arguments_go_before_all_else() -> None:
+    found = read_settings(
+        [
+            *("--node-name", "n1", "--kubeconfig", "/k", "--key-file", "/keys"),
+            *("--heartbeat-milliseconds", "100", "--heartbeat-multiplier", "5"),
+            *("--hold-down-seconds", "7", "--exclude-interfaces", "^x"),
+        ],
+        {"NODE_NAME": "n7"},
+    )
+    assert (found.node, found.kubeconfig, found.key_file) == ("n1", "/k", Path("/keys"))
+    assert found.excluded_interfaces == "^x"
+    liveness = found.liveness
+    assert (liveness.interval_seconds, liveness.multiplier) == (0.1, 5)
+    assert (liveness.startup_seconds, liveness.hold_down_seconds) == (1.0, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--heartbeat-milliseconds", "4"], "from 5 to 10000"),
+        (["--heartbeat-milliseconds", "10001"], "from 5 to 10000"),
+        (["--heartbeat-multiplier", "1"], "from 2 to 50"),
+        (["--heartbeat-multiplier", "51"], "from 2 to 50"),
+        (["--heartbeat-port", "x"], "invalid int value"),
+        (["--exclude-interfaces", "("], "no regular expression"),
+        (["--what"], "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_argument_is_named(
+    arguments: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(arguments, {})
+    assert ended.value.code == 2
+    assert text in capsys.readouterr().err
+
+
+def test_keys_are_lines(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_bytes(b"a" * 16 + b"\n\n  " + b"b" * 32 + b"  \n")
+    assert read_keys(path) == (b"a" * 16, b"b" * 32)
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (None, "No such file"),
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (b"a" * 32 + b"\nshort\n", "has 5 bytes; at least 16"),
+    ],
+)
+def test_keys_that_will_not_do_are_told(tmp_path: Path, data: bytes | None, text: str) -> None:
+    path = tmp_path / "keys"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(KeyFileError, match=text):
+        read_keys(path)
