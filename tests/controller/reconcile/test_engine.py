@@ -51,6 +51,30 @@ def test_a_status_that_shows_what_the_ledger_lost_gets_the_same_address_from_a_n
     assert world.addresses("c") == ["10.0.0.3"]
 
 
+@pytest.mark.parametrize("how", ["deleted", "being deleted", "retyped"])
+def test_a_new_leader_keeps_an_address_beside_a_holder_that_went_meanwhile(how: str) -> None:
+    """The one that went is older, and clashes with the one that stays as it is read now."""
+    world, _ = settled(
+        class_object(isDefault=True),
+        service_object("went", key="edge", created="2025-01-01T00:00:00Z"),
+        service_object("stays", key="edge", ports=(("UDP", 80),)),
+    )
+    shared = world.addresses("stays")
+    assert shared == world.addresses("went")
+    clash = service_object("went", ports=(("UDP", 80),), deleting=how == "being deleted")
+    match how:
+        case "deleted":
+            world.delete("Service", "went", "default")
+        case "being deleted":
+            world.put(clash)
+        case "retyped":
+            world.put({**clash, "spec": {**clash["spec"], "type": "ClusterIP"}})
+    Leader(world).settle()
+    assert world.addresses("stays") == shared
+    holders = [key.name for key in world.vips()[shared[0]].spec.services]
+    assert holders == (["stays", "went"] if how == "being deleted" else ["stays"])
+
+
 def test_an_entry_of_nobody_is_struck() -> None:
     world, _ = settled(class_object(isDefault=True), service_object("web"))
     del world.objects[("Service", "default", "web")]

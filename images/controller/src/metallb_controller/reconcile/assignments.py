@@ -79,12 +79,15 @@ class Assignments:
     def restore(self, vip: VirtualIP) -> Touched:
         """Take in a ledger entry that the allocator does not know: the ledger is right.
 
-        A Service that was about to get the address, and is not in the entry, looks for another.
+        A Service that was about to get the address, and is not in the entry, looks for another. One
+        that is in it, but is gone or not ours any more, comes last: it must not stand in the way of
+        those who stay.
         """
         touched = Touched()
         address = vip.spec.address
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
+        unknown.sort(key=lambda key: not self._is_bound(key))
         if not unknown:
             return touched
         for key in known:
@@ -109,15 +112,21 @@ class Assignments:
             return Claim("", frozenset())
         return claim_of(service, read_wish(service))
 
+    def _binding(self, key: ObjectKey) -> Binding | None:
+        service = self._observed.services.get(key)
+        if service is None:
+            return None
+        return choose_class(service, self._observed.classes, self._default)
+
+    def _is_bound(self, key: ObjectKey) -> bool:
+        binding = self._binding(key)
+        return binding is not None and binding.is_bound
+
     # -- decisions -----------------------------------------------------------------------------
 
     def decide(self, key: ObjectKey) -> Touched:
         """Decide about one Service, there or gone."""
-        service = self._observed.services.get(key)
-        binding = None
-        if service is not None:
-            classes = self._observed.classes
-            binding = choose_class(service, classes, self._default)
+        service, binding = self._observed.services.get(key), self._binding(key)
         if service is None or binding is None or not binding.is_bound:
             return self._serve_not(key, binding)
         return self._serve(service, binding)
