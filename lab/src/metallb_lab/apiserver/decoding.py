@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -263,28 +264,28 @@ def clean_quantity(value: Any, unknown: list[str]) -> Any:
 
 def clean_time(value: Any, unknown: list[str]) -> Any:
     """A Time: any RFC 3339 comes in, whole seconds of UTC go out, as Go writes them."""
-    return rewritten_time(value, TIME, "2006-01-02T15:04:05Z07:00", "Time", "seconds")
+    if type(value) is not str:
+        raise GoTypeError(json_type(value), "v1.Time")
+    return rewritten_time(value, TIME, "2006-01-02T15:04:05Z07:00", "seconds")
 
 
 def clean_micro_time(value: Any, unknown: list[str]) -> Any:
     """A MicroTime: six digits after the point, neither more nor fewer."""
-    layout = "2006-01-02T15:04:05.000000Z07:00"
-    return rewritten_time(value, MICRO_TIME, layout, "MicroTime", "microseconds")
-
-
-def rewritten_time(
-    value: Any, form: re.Pattern[str], layout: str, name: str, precision: str
-) -> str | None:
-    """A moment as Go writes it; its zero time is written as null."""
     if type(value) is not str:
-        raise GoTypeError(json_type(value), f"v1.{name}")
+        raise GoTypeError(json_type(value), "v1.MicroTime")
+    return rewritten_time(value, MICRO_TIME, "2006-01-02T15:04:05.000000Z07:00", "microseconds")
+
+
+@lru_cache(maxsize=4096)  # an object's times come back with each write of it
+def rewritten_time(value: str, form: re.Pattern[str], layout: str, precision: str) -> str | None:
+    """A moment as Go writes it; its zero time is written as null."""
     wrong = f'parsing time "{value}" as "{layout}"'
     if not form.fullmatch(value):
-        raise GoTypeError(wrong, f"v1.{name}")
+        raise GoTypeError(wrong, "a time")
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
     except (ValueError, OverflowError) as error:
-        raise GoTypeError(f"{wrong}: {error}", f"v1.{name}") from None
+        raise GoTypeError(f"{wrong}: {error}", "a time") from None
     return None if moment == datetime.min else f"{moment.isoformat(timespec=precision)}Z"
 
 

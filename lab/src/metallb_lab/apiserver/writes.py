@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb_lab.apiserver import errors, metadata
 from metallb_lab.apiserver.decoding import GoTypeError
-from metallb_lab.apiserver.documents import copied, now, repeated_keys, same_but_version
+from metallb_lab.apiserver.documents import copied, encode, now, repeated_keys, same_but_version
 from metallb_lab.apiserver.identity import (
     check_name,
     check_patched_type,
@@ -341,4 +341,4 @@ def duplicates(body: bytes) -> list[str]:
 
 def describe(document: Document) -> str:
     """A patched object inside an error message."""
-    return errors.quoted(document)
+    return encode(document).decode()
