@@ -222,17 +222,36 @@ def test_without_a_configuration_it_says_so_and_ends(
     assert "no way to the API server" in capsys.readouterr().err
 
 
-@pytest.mark.usefixtures("quiet")
-def test_a_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "kubeconfig"
+def _kubeconfig_to_nowhere(path: Path) -> str:
     path.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
         'clusters: [{name: c, cluster: {server: "http://127.0.0.1:9"}}]\n'
         "users: [{name: c, user: {}}]\ncontexts: [{name: c, context: {cluster: c, user: c}}]\n"
     )
+    return str(path)
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_webhook_without_a_certificate_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _kubeconfig_to_nowhere(tmp_path / "kubeconfig")
+    settings = Settings(
+        NAMESPACE, "x", kubeconfig=path, metrics_port=0, webhook_host="127.0.0.1",
+        webhook_port=0, webhook_cert_dir=tmp_path,
+    )  # fmt: skip
+    assert run_controller(settings) == 2
+    said = capsys.readouterr().err
+    assert "admission cannot be served on 127.0.0.1:0" in said
+    assert "tls.crt" in said
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = _kubeconfig_to_nowhere(tmp_path / "kubeconfig")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        settings = Settings(NAMESPACE, "x", kubeconfig=str(path), metrics_port=port)
+        settings = Settings(NAMESPACE, "x", kubeconfig=path, metrics_port=port)
         assert run_controller(settings) == 2
     assert f"metrics cannot be served on 127.0.0.1:{port}" in capsys.readouterr().err
 

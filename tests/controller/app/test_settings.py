@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from metallb.api.classes import Rebalancing, RebalancingPolicy
 from metallb_controller.app.settings import read_settings
 
 
@@ -35,9 +38,27 @@ def test_arguments_are_stronger_than_the_environment() -> None:
     assert (found.election.lease_seconds, found.election.margin_seconds) == (45, 10)
 
 
+def test_there_is_no_webhook_unless_it_is_wanted() -> None:
+    assert read_settings([], {}).webhook_port is None
+    found = read_settings(["--webhook-port", "8443", "--webhook-cert-dir", "/tls"], {})
+    assert (found.webhook_host, found.webhook_port) == ("0.0.0.0", 8443)
+    assert found.webhook_cert_dir == Path("/tls")
+
+
+def test_what_classes_do_not_say_is_said_by_the_settings() -> None:
+    assert read_settings([], {}).rebalancing == Rebalancing()
+    found = read_settings(
+        ["--rebalancing-policy", "Never", "--rebalancing-delay-seconds", "3",
+         "--rebalancing-moves-per-minute", "7"],
+        {},
+    )  # fmt: skip
+    assert found.rebalancing == Rebalancing(RebalancingPolicy.NEVER, 3, 7)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["--rebalancing-policy", "Sometimes"], "invalid choice"),
         (["--lease-seconds", "5"], "at least four times --lease-retry-seconds"),
         (["--log-level", "loud"], "invalid choice"),
         (["--metrics-port", "web"], "invalid int value"),

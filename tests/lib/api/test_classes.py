@@ -97,3 +97,11 @@ def test_a_status_is_written_and_read_back() -> None:
 def test_counts_saturate_where_int64_ends() -> None:
     status = status_object(ClassStatus(2**64, 1, 2**64))
     assert status["addresses"] == {"total": 2**63 - 1, "used": 1, "free": 2**63 - 1}
+
+
+def test_what_a_class_does_not_say_of_rebalancing_is_as_the_settings_say() -> None:
+    settings = Rebalancing(RebalancingPolicy.NEVER, 77, 9)
+    silent = read_class(class_object(), settings)
+    assert silent.rebalancing == settings
+    partly = read_class(class_object(l2={"rebalancing": {"delaySeconds": 5}}), settings)
+    assert partly.rebalancing == Rebalancing(RebalancingPolicy.NEVER, 5, 9)

@@ -16,6 +16,7 @@ import logging
 import random
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.classes import read_class
@@ -83,7 +84,9 @@ class Leadership:
         self.reconciler = Reconciler()
         self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
-        self._classes = self._mirror(reading, CLASSES, read_class, self._on_class)
+        self._classes = self._mirror(
+            reading, CLASSES, partial(read_class, rebalancing=settings.rebalancing), self._on_class
+        )
         self._mirrors: list[Reflector[Any]] = [
             self._vips,
             self._services,
@@ -110,7 +113,7 @@ class Leadership:
     # -- observations ----------------------------------------------------------------------------
 
     def _on_service(self, key: Key, old: Service | None, new: Service | None) -> None:
-        self.reconciler.observe_service(ObjectKey(*key), new)
+        self.reconciler.observe_service(ObjectKey(*key) if new is None else new.meta.key, new)
         self._wake.set()
 
     def _on_class(

@@ -7,6 +7,7 @@ import gc
 import logging
 import time
 import uuid
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -20,8 +21,11 @@ from metallb.runtime.logging import set_up_logging
 from metallb.runtime.tasks import Supervisor, TaskEndedError
 from metallb_controller.app.leadership import Leadership
 from metallb_controller.app.metrics import Metrics
+from metallb_controller.app.webhook import CertificateError, Webhook
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metallb_controller.app.settings import Settings
 
 _OTHER_CONNECTIONS = 16
@@ -58,29 +62,49 @@ class Controller:
             elector = Elector(
                 client, election, self._settings.namespace, self._settings.lease_name, boot_clock
             )
-            status = StatusServer(
-                self._settings.metrics_host,
-                self._settings.metrics_port,
-                self._metrics.registry,
-                lambda: None if elector.has_answer else "the API server has not answered yet",
-            )
             self.supervisor.stop_on_signals()
-            await self._listen(status)
-            log.info("metrics and health on %s:%d", self._settings.metrics_host, status.port)
-            try:
-                self.supervisor.start("election", elector.run())
-                self.supervisor.start("terms", self._serve_terms(elector, client))
-                await self.supervisor.wait()
-            finally:
-                await self.supervisor.cancel()
-                await status.stop()
+            async with AsyncExitStack() as listening:
+                await self._listen(listening, elector)
+                try:
+                    self.supervisor.start("election", elector.run())
+                    self.supervisor.start("terms", self._serve_terms(elector, client))
+                    await self.supervisor.wait()
+                finally:
+                    await self.supervisor.cancel()
 
-    async def _listen(self, status: StatusServer) -> None:
+    async def _listen(self, listening: AsyncExitStack, elector: Elector) -> None:
+        """Serve metrics and health, and admission where it is wanted."""
+        settings = self._settings
+
+        def readiness() -> str | None:
+            return None if elector.has_answer else "the API server has not answered yet"
+
+        status = StatusServer(
+            settings.metrics_host, settings.metrics_port, self._metrics.registry, readiness
+        )
+        where = f"{settings.metrics_host}:{settings.metrics_port}"
         try:
             await status.start()
         except OSError as error:
-            where = f"{self._settings.metrics_host}:{self._settings.metrics_port}"
             raise ConfigurationError(f"metrics cannot be served on {where}: {error}") from error
+        listening.push_async_callback(status.stop)
+        log.info("metrics and health on %s:%d", settings.metrics_host, status.port)
+        if settings.webhook_port is not None:
+            await self._admit(listening, settings.webhook_port, readiness)
+
+    async def _admit(
+        self, listening: AsyncExitStack, port: int, readiness: Callable[[], str | None]
+    ) -> None:
+        settings = self._settings
+        webhook = Webhook(settings.webhook_host, port, settings.webhook_cert_dir, readiness)
+        try:
+            await webhook.start()
+        except (OSError, CertificateError) as error:
+            where = f"{settings.webhook_host}:{port}"
+            raise ConfigurationError(f"admission cannot be served on {where}: {error}") from error
+        listening.push_async_callback(webhook.stop)
+        self.supervisor.start("webhook certificate", webhook.follow_certificate())
+        log.info("admission on %s:%d", settings.webhook_host, webhook.port)
 
     async def _serve_terms(self, elector: Elector, client: ApiClient) -> None:
         writing = client.fenced(elector.fence)

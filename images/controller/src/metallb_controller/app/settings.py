@@ -6,8 +6,10 @@ import argparse
 import os
 import socket
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from metallb.api.classes import Rebalancing, RebalancingPolicy
 from metallb.kube.election import ElectionSettings
 
 if TYPE_CHECKING:
@@ -26,6 +28,13 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: int = 7472
     log_level: str = "info"
+    webhook_host: str = "0.0.0.0"
+    webhook_port: int | None = None
+    """Port of the admission webhook; None: there is none."""
+    webhook_cert_dir: Path = Path("/etc/metallb/webhook-tls")
+    """Where `tls.crt` and `tls.key` of the webhook are."""
+    rebalancing: Rebalancing = field(default_factory=Rebalancing)
+    """What holds for classes that do not say it themselves."""
     concurrent_writes: int = 32
     """More gain nothing: a real API server is at its best with about so many connections."""
     election: ElectionSettings = field(default_factory=ElectionSettings)
@@ -46,6 +55,15 @@ def read_settings(
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"]
     )
+    parser.add_argument("--webhook-host", default="0.0.0.0")
+    parser.add_argument("--webhook-port", type=int, help="admission by HTTPS; none without it")
+    parser.add_argument("--webhook-cert-dir", type=Path, default=Path("/etc/metallb/webhook-tls"))
+    parser.add_argument(
+        "--rebalancing-policy", default=RebalancingPolicy.AUTOMATIC.value,
+        choices=[item.value for item in RebalancingPolicy], help="of classes that say nothing",
+    )  # fmt: skip
+    parser.add_argument("--rebalancing-delay-seconds", type=int, default=10)
+    parser.add_argument("--rebalancing-moves-per-minute", type=int, default=60)
     parser.add_argument("--concurrent-writes", type=int, default=32)
     parser.add_argument("--lease-seconds", type=float, default=9.0)
     parser.add_argument("--lease-retry-seconds", type=float, default=1.5)
@@ -64,6 +82,14 @@ def read_settings(
         metrics_host=given.metrics_host,
         metrics_port=given.metrics_port,
         log_level=given.log_level,
+        webhook_host=given.webhook_host,
+        webhook_port=given.webhook_port,
+        webhook_cert_dir=given.webhook_cert_dir,
+        rebalancing=Rebalancing(
+            RebalancingPolicy(given.rebalancing_policy),
+            given.rebalancing_delay_seconds,
+            given.rebalancing_moves_per_minute,
+        ),
         concurrent_writes=given.concurrent_writes,
         election=election,
     )

@@ -92,8 +92,13 @@ class MetalLoadBalancerClass:
         )
 
 
-def read_class(value: JsonObject) -> MetalLoadBalancerClass:
-    """Read a class object; never raises, see `problems` of the result."""
+def read_class(
+    value: JsonObject, rebalancing: Rebalancing = Rebalancing()
+) -> MetalLoadBalancerClass:
+    """Read a class object; never raises, see `problems` of the result.
+
+    `rebalancing` holds where the class does not say it itself.
+    """
     fields = Fields(value)
     spec = fields.child("spec")
     l2 = spec.child("l2")
@@ -106,7 +111,7 @@ def read_class(value: JsonObject) -> MetalLoadBalancerClass:
         ranges=_read_ranges(spec),
         interfaces=_read_interfaces(l2),
         node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
-        rebalancing=_read_rebalancing(l2.child("rebalancing")),
+        rebalancing=_read_rebalancing(l2.child("rebalancing"), rebalancing),
         status=_read_status(Fields(value).child("status")),
         problems=tuple(fields.problems),
     )
@@ -140,8 +145,7 @@ def _read_interfaces(l2: Fields) -> tuple[str, ...]:
     return found
 
 
-def _read_rebalancing(fields: Fields) -> Rebalancing:
-    default = Rebalancing()
+def _read_rebalancing(fields: Fields, default: Rebalancing) -> Rebalancing:
     return Rebalancing(
         RebalancingPolicy(fields.choice("policy", list(RebalancingPolicy), default.policy)),
         fields.integer("delaySeconds", default.delay_seconds, 0, 86_400),
