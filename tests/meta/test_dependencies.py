@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from meta.tree import ROOT, SOURCES, files, project
+from meta.tree import ROOT, SOURCES, files, parsed, project
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ def imported(folder: Path) -> set[str]:
     """Distributions that the modules of a folder import, or find without importing."""
     found: set[str] = set()
     for path in files("*.py", below=folder):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path)):
             match node:
                 case ast.Import():
                     found |= {alias.name for alias in node.names}

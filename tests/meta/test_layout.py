@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from meta.tree import ROOT, SOURCES, files, name_of
+from meta.tree import ROOT, SOURCES, files, name_of, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,7 @@ def source_files() -> list[Path]:
 
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Name the functions of a file, with their lines."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             yield node.name, node.end_lineno - node.lineno + 1
@@ -103,11 +103,7 @@ def test_long_files_are_there_and_long() -> None:
 
 
 def test_each_module_says_what_it_is() -> None:
-    silent = [
-        name_of(item)
-        for item in source_files()
-        if not ast.get_docstring(ast.parse(item.read_text()))
-    ]
+    silent = [name_of(item) for item in source_files() if not ast.get_docstring(parsed(item))]
     assert not silent
 
 

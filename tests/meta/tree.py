@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,3 +45,9 @@ def project(folder: Path = ROOT) -> dict[str, Any]:
 def name_of(path: Path) -> str:
     """Name a file by its path from the root."""
     return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """Parse a module, once for all tests."""
+    return ast.parse(path.read_text())
