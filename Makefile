@@ -27,7 +27,7 @@ demo: ## build a cluster on this machine, give Services addresses, kill a node, 
 
 test: ## run everything that checks this project, from lint to packets; needs root
 #> STAGES=check,unit,pure,tools,contract,netns picks some
-	@$(SETUP) lab
+	@$(SETUP) test
 	@$(RUN) scripts/run_tests.py $(if $(STAGES),--stages $(STAGES)) $(ARGS)
 
 check: ## lint, format, types, direction of imports, spelling, lock, links of the documents

@@ -3,7 +3,8 @@
     python3 scripts/setup.py python    uv and .venv: what `make check` needs
     python3 scripts/setup.py tools     and what `make tools` needs
     python3 scripts/setup.py lab       and root, network namespaces and the programs of the lab
-    python3 scripts/setup.py bench     and the programs that benchmarks measure beside ours
+    python3 scripts/setup.py test      and the browser that shows the form of the settings
+    python3 scripts/setup.py bench     the lab, and the programs that benchmarks measure beside ours
 
 Runs on the machine's own Python (3.11 or newer) and its standard library alone. Distribution
 packages come from apt; what is Python comes by uv from `uv.lock` into `.venv`. uv is the one on the
@@ -68,6 +69,7 @@ LAB_NEEDS = (
     Need("tcpdump", "tcpdump", "shows the frames of a lab that was kept"),
     Need("curl", "curl", "asks the web servers of a lab that was kept"),
 )
+TEST_NEEDS = (Need("chromium", "chromium", "shows the form of the settings to its tests"),)
 BENCH_NEEDS = (Need("keepalived", "keepalived", "is the peer of the fail-over benchmark"),)
 VENV_NEED = Need("ensurepip", "python3-venv", "makes the virtual environment that uv is put into")
 
@@ -84,9 +86,10 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "python": (),
     "tools": TOOL_NEEDS,
     "lab": LAB_NEEDS,
+    "test": (*LAB_NEEDS, *TEST_NEEDS),
     "bench": (*LAB_NEEDS, *BENCH_NEEDS),
 }
-ROOT_LEVELS = ("lab", "bench")
+ROOT_LEVELS = ("lab", "test", "bench")
 
 
 def say(text: str) -> None:
