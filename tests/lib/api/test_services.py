@@ -60,6 +60,21 @@ def test_annotations_that_are_no_text_are_as_good_as_absent() -> None:
     assert read_service(value).addresses_annotation is None
 
 
+@pytest.mark.parametrize(
+    ("spec", "families"),
+    [
+        ({"ipFamilies": ["IPv6", "IPv4"]}, ("IPv6", "IPv4")),
+        ({"ipFamilies": [], "clusterIPs": ["fd00::1", "10.96.0.1"]}, ("IPv6", "IPv4")),
+        ({"ipFamilies": [], "clusterIPs": ["None"]}, ()),
+        ({"ipFamilies": None}, ()),
+    ],
+)
+def test_a_service_that_names_no_families_has_those_of_its_addresses(
+    spec: dict[str, object], families: tuple[str, ...]
+) -> None:
+    assert read_service(service_object(**spec)).ip_families == families  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(("mode", "is_vip"), [("VIP", True), (None, True), ("Proxy", False)])
 def test_an_ingress_entry_is_a_vip_unless_it_says_otherwise(mode: str | None, is_vip: bool) -> None:
     value = service_object()
@@ -97,7 +112,7 @@ def test_what_a_decision_does_not_read_is_no_difference() -> None:
         {"ipFamilyPolicy": "PreferDualStack"},
         {"externalTrafficPolicy": "Local"},
         {"selector": {"x": "y"}},
-        {"clusterIPs": ["10.96.0.1"]},
+        {"ipFamilies": [], "clusterIPs": ["fd00::1"]},
     ],
 )
 def test_whatever_a_decision_reads_is_a_difference(change: dict[str, object]) -> None:

@@ -6,8 +6,10 @@ The nodes of a level are a mask over the ring, so "the least loaded of these nod
 intersection for each level from below, and usually the first one hits. Nodes that count nothing are
 not stored: they are what is not taken.
 
-Levels are rebuilt on the first read after the ring was renumbered; writes in between only count. A
-node must count nothing when it leaves the ring. Finding the lowest level costs a sort of the
+Levels are built on the first read, and anew after the ring was renumbered; writes in between only
+count. Of most tallies (a Service with one VIP has one) no level is ever read: as long as they count
+on a node or two, the lowest are found without. A node must count nothing when it leaves the ring.
+Finding the lowest level costs a sort of the
 distinct counts: two or three when loads are balanced, many when restrictions force loads apart.
 """
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from metallb_controller.placement.ring import Ring
 
 
+_NO_LEVELS: dict[int, int] = {}
+_FEW = 2
+
+
 class Tally:
     """Counts by node name, with the nodes of each count at hand."""
 
@@ -28,9 +34,9 @@ class Tally:
 
     def __init__(self, ring: Ring) -> None:
         self._ring = ring
-        self._epoch = ring.epoch
+        self._epoch = -1
         self._counts: dict[str, int] = {}
-        self._levels: dict[int, int] = {}
+        self._levels: dict[int, int] = _NO_LEVELS
         self._taken = 0
 
     def __getitem__(self, node: str) -> int:
@@ -61,10 +67,16 @@ class Tally:
 
         `within` must name present nodes only, and at least one.
         """
-        levels = self.levels()
-        free = within & ~self._taken
-        if free:
+        if self._epoch != self._ring.epoch and len(self._counts) <= _FEW:
+            taken = 0
+            for node in self._counts:
+                taken |= self._ring.bit[node]
+        else:
+            self.levels()
+            taken = self._taken
+        if free := within & ~taken:
             return 0, free
+        levels = self.levels()
         return next((count, hit) for count in sorted(levels) if (hit := within & levels[count]))
 
     def highest(self, within: int) -> tuple[int, int]:

@@ -22,12 +22,12 @@ class Endpoints:
         changed: set[ObjectKey] = set()
         if old is not None and (new is None or new.service != old.service):
             found = self._slices[old.service]
-            del found[old.meta.key]
+            del found[old.key]
             if not found:
                 del self._slices[old.service]
             changed.add(old.service)
         if new is not None:
-            self._slices.setdefault(new.service, {})[new.meta.key] = new
+            self._slices.setdefault(new.service, {})[new.key] = new
             if old is None or _says(old) != _says(new):
                 changed.add(new.service)
         return changed

@@ -12,6 +12,7 @@ somebody deleted), one that is held under the same sharing key, the first free o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from metallb.api.virtual_ips import TrafficPolicy
@@ -22,7 +23,7 @@ from metallb_controller.reconcile.status import listed
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
-    from metallb.api.services import Service
+    from metallb.api.services import Service, ServicePort
     from metallb.domain.requests import Wish
     from metallb_controller.allocator.state import Allocator
 
@@ -48,7 +49,13 @@ class ServicePlan:
 def claim_of(service: Service, wish: Wish) -> Claim:
     """Make the claim of a Service: what decides with whom it may share."""
     backend = service.selector if service.traffic_policy is TrafficPolicy.LOCAL else None
-    return Claim(wish.sharing_key, frozenset(service.ports), backend, service.meta.seniority)
+    return Claim(wish.sharing_key, _ports(service.ports), backend, service.meta.seniority)
+
+
+@lru_cache(4096)
+def _ports(ports: tuple[ServicePort, ...]) -> frozenset[ServicePort]:
+    """Keep equal sets of ports once: most Services have the same few."""
+    return frozenset(ports)
 
 
 def plan_service(

@@ -82,14 +82,14 @@ def read_conditions(status: Fields, wanted: Iterable[str]) -> dict[str, Conditio
     types = frozenset(wanted)
     found: dict[str, Condition] = {}
     for item in status.children("conditions"):
-        kind = item.text("type")
+        kind = item.word("type")
         if kind in types:
             found[kind] = Condition(
                 type=kind,
                 is_true=item.text("status") == "True",
-                reason=item.text("reason"),
-                message=item.text("message"),
-                changed_at=item.text("lastTransitionTime"),
+                reason=item.word("reason"),
+                message=item.word("message"),
+                changed_at=item.word("lastTransitionTime"),
                 observed_generation=item.integer("observedGeneration", 0, 0, 2**63 - 1),
             )
     return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any
 
 JsonObject = Mapping[str, Any]
@@ -66,6 +67,10 @@ class Fields:
         value = self._typed(name, str, "a string")
         return default if value is None else str(value)
 
+    def word(self, name: str, default: str = "") -> str:
+        """Read a string that many objects have in common: it is kept once."""
+        return intern(self.text(name, default))
+
     def choice(self, name: str, allowed: Sequence[str], default: str) -> str:
         """Read one of several words."""
         value = self.text(name, default)
@@ -96,6 +101,10 @@ class Fields:
             if not isinstance(item, str):
                 self.note(f"{name}[{index}]", f"a string is wanted, not {shown(item)}")
         return tuple(item for item in items if isinstance(item, str))
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Read a list of strings that many objects have in common."""
+        return tuple(map(intern, self.texts(name)))
 
     def mapping(self, name: str) -> dict[str, str]:
         """Read a map of strings; entries that are none are noted and left out."""

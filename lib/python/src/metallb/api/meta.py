@@ -50,7 +50,7 @@ def read_metadata(fields: Fields) -> Metadata:
     """Read ``metadata`` of a top object."""
     meta = fields.child("metadata")
     return Metadata(
-        key=ObjectKey(meta.text("namespace"), meta.text("name")),
+        key=ObjectKey(meta.word("namespace"), meta.text("name")),
         uid=meta.text("uid"),
         resource_version=meta.text("resourceVersion"),
         generation=meta.integer("generation", 0, 0, 2**63 - 1),

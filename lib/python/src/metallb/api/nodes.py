@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, NewType
 
 from metallb.api.fields import Fields
@@ -76,7 +77,7 @@ class EndpointSlice:
     `has_endpoint` also counts endpoints that name no node.
     """
 
-    meta: Metadata
+    key: ObjectKey
     service: ObjectKey
     nodes: frozenset[NodeName]
     has_endpoint: bool
@@ -89,16 +90,21 @@ def read_endpoint_slice(value: JsonObject) -> EndpointSlice:
     and still serve count.
     """
     fields = Fields(value)
-    meta = read_metadata(fields)
+    meta = fields.child("metadata")
+    key = ObjectKey(meta.word("namespace"), meta.text("name"))
     nodes: set[NodeName] = set()
     has_endpoint = False
     for endpoint in fields.children("endpoints"):
         conditions = endpoint.child("conditions")
         if conditions.boolean("ready", default=True) or conditions.boolean("serving"):
             has_endpoint = True
-            if node := endpoint.text("nodeName"):
+            if node := endpoint.word("nodeName"):
                 nodes.add(NodeName(node))
-    service = fields.child("metadata").mapping("labels").get(SERVICE_LABEL, "")
-    return EndpointSlice(
-        meta, ObjectKey(meta.key.namespace, service), frozenset(nodes), has_endpoint
-    )
+    service = ObjectKey(key.namespace, meta.mapping("labels").get(SERVICE_LABEL, ""))
+    return EndpointSlice(key, service, _once(frozenset(nodes)), has_endpoint)
+
+
+@lru_cache(4096)
+def _once(nodes: frozenset[NodeName]) -> frozenset[NodeName]:
+    """Keep equal sets of nodes once: most Services are on the same few."""
+    return nodes

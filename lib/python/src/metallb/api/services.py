@@ -54,8 +54,9 @@ class Ingress:
 class Service:
     """A Service of any type.
 
-    Annotation texts are None when absent (an empty text is a wish, and a wrong one). `selector` is
-    sorted pairs. `conditions` are those of `ServiceCondition`.
+    Annotation texts are None when absent (an empty text is a wish, and a wrong one). `ip_families`
+    are those of the cluster IPs when the Service is too old to name any. `selector` is sorted
+    pairs. `conditions` are those of `ServiceCondition`.
     """
 
     meta: Metadata
@@ -67,7 +68,6 @@ class Service:
     sharing_annotation: str | None
     ip_families: tuple[str, ...]
     ip_family_policy: str
-    cluster_ips: tuple[str, ...]
     traffic_policy: TrafficPolicy
     ports: tuple[ServicePort, ...]
     selector: tuple[tuple[str, str], ...]
@@ -99,7 +99,6 @@ class Service:
             self.sharing_annotation,
             self.ip_families,
             self.ip_family_policy,
-            self.cluster_ips,
             self.traffic_policy,
             self.ports,
             self.selector,
@@ -119,26 +118,33 @@ def read_service(value: JsonObject) -> Service:
     return Service(
         meta=read_metadata(fields),
         is_load_balancer=spec.value.get("type") == "LoadBalancer",
-        load_balancer_class=spec.text("loadBalancerClass"),
+        load_balancer_class=spec.word("loadBalancerClass"),
         class_annotation=_text(annotations.get(CLASS_ANNOTATION)),
         count_annotation=_text(annotations.get(COUNT_ANNOTATION)),
         addresses_annotation=_text(annotations.get(ADDRESSES_ANNOTATION)),
         sharing_annotation=_text(annotations.get(SHARING_ANNOTATION)),
-        ip_families=spec.texts("ipFamilies"),
-        ip_family_policy=spec.text("ipFamilyPolicy"),
-        cluster_ips=spec.texts("clusterIPs"),
+        ip_families=_families(spec),
+        ip_family_policy=spec.word("ipFamilyPolicy"),
         traffic_policy=TrafficPolicy.LOCAL if is_local else TrafficPolicy.CLUSTER,
         ports=tuple(
-            ServicePort(item.text("protocol", "TCP"), item.integer("port", 0, 0, 65_535))
+            ServicePort(item.word("protocol", "TCP"), item.integer("port", 0, 0, 65_535))
             for item in spec.children("ports")
         ),
         selector=tuple(sorted(spec.mapping("selector").items())),
         ingress=tuple(
-            Ingress(item.text("ip"), item.text("ipMode"))
+            Ingress(item.text("ip"), item.word("ipMode"))
             for item in status.child("loadBalancer").children("ingress")
         ),
         conditions=tuple(read_conditions(status, list(ServiceCondition)).values()),
     )
+
+
+def _families(spec: Fields) -> tuple[str, ...]:
+    named = spec.words("ipFamilies")
+    if named:
+        return named
+    addresses = (text for text in spec.texts("clusterIPs") if text not in ("", "None"))
+    return tuple(dict.fromkeys("IPv6" if ":" in text else "IPv4" for text in addresses))
 
 
 def _text(value: object) -> str | None:

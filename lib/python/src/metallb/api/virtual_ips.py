@@ -138,9 +138,9 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
         meta,
         VirtualIPSpec(
             address=address,
-            pool=spec.text("pool"),
+            pool=spec.word("pool"),
             services=tuple(
-                ObjectKey(item.text("namespace"), item.text("name"))
+                ObjectKey(item.word("namespace"), item.text("name"))
                 for item in spec.children("services")
             ),
             traffic_policy=TrafficPolicy(
@@ -159,15 +159,15 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
 def _read_layer2(fields: Fields) -> Layer2Orders:
     suspended = fields.text("suspended")
     return Layer2Orders(
-        nodes=fields.texts("nodes"),
-        interfaces=fields.texts("interfaces"),
+        nodes=fields.words("nodes"),
+        interfaces=fields.words("interfaces"),
         suspended=Suspension(suspended) if suspended in list(Suspension) else None,
     )
 
 
 def _read_announcer(fields: Fields) -> Announcer:
     return Announcer(
-        fields.text("node"), fields.text("since"), fields.text("reason"), fields.texts("interfaces")
+        fields.word("node"), fields.text("since"), fields.word("reason"), fields.words("interfaces")
     )
 
 

@@ -99,14 +99,8 @@ def _read_count(text: str | None, problems: list[RequestProblem]) -> int | None:
 
 
 def _families(service: Service) -> tuple[Family, ...]:
-    named = [name for name in service.ip_families if name in list(Family)]
-    if not named:
-        named = [
-            Family.IPV6 if ":" in text else Family.IPV4
-            for text in service.cluster_ips
-            if text not in ("", "None")
-        ]
-    families = tuple(dict.fromkeys(Family(name) for name in named)) or (Family.IPV4,)
+    named = (name for name in service.ip_families if name in list(Family))
+    families = tuple(dict.fromkeys(map(Family, named))) or (Family.IPV4,)
     is_dual = service.ip_family_policy in ("PreferDualStack", "RequireDualStack")
     return families if is_dual else families[:1]
 

@@ -21,6 +21,7 @@ import asyncio
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
+from sys import intern
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import orjson
@@ -299,7 +300,7 @@ def _event_of(line: bytes) -> tuple[str, JsonObject]:
 def _key_of(value: JsonObject) -> Key:
     try:
         meta = value["metadata"]
-        return str(meta.get("namespace") or ""), str(meta["name"])
+        return intern(meta.get("namespace") or ""), str(meta["name"])
     except (KeyError, TypeError, AttributeError):
         raise MalformedAnswerError(f"an object without a name: {str(value)[:200]}") from None
 

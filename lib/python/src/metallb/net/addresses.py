@@ -18,8 +18,8 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 IPAddress = IPv4Address | IPv6Address
 
-_REMEMBERED = 32_768
-"""Texts and names remembered: the same addresses are read and written over and over."""
+_REMEMBERED = 4096
+"""Texts and names remembered: an address is read and written some ten times in a short while."""
 
 
 class Family(StrEnum):
