@@ -8,13 +8,12 @@ what all the others stand on (leaders, the API server) make clusters of their ow
 from __future__ import annotations
 
 import itertools
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
 
-from metallb_lab import tools
+from metallb_lab import preflight, tools
 from metallb_lab.cluster import Cluster, ClusterOptions
 from support.scene import Scene
 from support.site import Site
@@ -32,8 +31,8 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session", autouse=True)
 def _needs() -> None:
     """Fail, and do not skip, where these tests cannot run: nobody is to lose them in silence."""
-    if os.geteuid() != 0:
-        pytest.fail("tests/e2e make network namespaces, and need root for that", pytrace=False)
+    if lacking := preflight.missing():
+        pytest.fail("\n".join(map(str, lacking)), pytrace=False)
     try:
         for name in PROGRAMS:
             tools.find(name)

@@ -66,7 +66,7 @@ async def test_narrowing_leaves_the_holder_its_address(site: Site, scene: Scene)
     assert held in scene.class_says(ClassCondition.HELD_OUTSIDE)[2]
     assert held in await scene.event("pool", "RangesNarrowed")
     assert scene.addresses("holder") == (held,)
-    assert await site.nodes_answering(held) == [scene.cluster.announcer(held)]
+    await site.answered_by(held, scene.cluster.announcer(held))
     await scene.http(held)
 
     await scene.delete("Service", "holder")
@@ -90,7 +90,7 @@ async def test_deleted_class_releases_with_a_reason_and_serves_again(
     )  # fmt: skip
     assert scene.name("pool") in await scene.event("web", "LoadBalancerClassDeleted")
     for address in addresses:
-        assert await site.nodes_answering(address) == []
+        await site.unanswered(address)
 
     await scene.make_class(scene.range4(1, 4))
     assert await scene.served(2) == addresses
@@ -133,9 +133,9 @@ async def test_interfaces_are_obeyed(site: Site, scene: Scene) -> None:
     (address,) = await scene.served()
     await scene.patch_class(l2={"interfaces": ["eth7"]})
     await scene.until(lambda: scene.cluster.announcer(address) == "")
-    assert await site.nodes_answering(address) == []
+    await site.unanswered(address)
     assert scene.addresses() == (address,)
 
     await scene.patch_class(l2={"interfaces": ["eth7", "eth0"]})
     await scene.served()
-    assert await site.nodes_answering(address) == [scene.cluster.announcer(address)]
+    await site.answered_by(address, scene.cluster.announcer(address))

@@ -27,7 +27,7 @@ async def test_both_families_are_served(site: Site, scene: Scene, families: list
     by_family = {"IPv4": scene.ipv4(1), "IPv6": scene.ipv6(1)}
     assert await scene.served(2) == tuple(by_family[item] for item in families)
     for address in scene.addresses():
-        assert await site.nodes_answering(address) == [scene.cluster.announcer(address)]
+        await site.answered_by(address, scene.cluster.announcer(address))
         seen = await scene.http(address)
         assert (":" in seen.client) == (":" in address)
 
@@ -80,5 +80,5 @@ async def test_back_to_one_family_releases_the_other(site: Site, scene: Scene) -
     )  # fmt: skip
     await scene.has([scene.ipv4(1)])
     await scene.until(lambda: scene.cluster.vip(scene.ipv6(1)) is None)
-    assert await site.nodes_answering(scene.ipv6(1)) == []
+    await site.unanswered(scene.ipv6(1))
     await scene.http(scene.ipv4(1))

@@ -97,7 +97,7 @@ async def test_many_addresses_are_spread_evenly(site: Site, scene: Scene, count:
     assert sum(loads) == count
     assert max(loads) - min(loads) <= 1
     for address in addresses:
-        assert await site.nodes_answering(address) == [scene.cluster.announcer(address)]
+        await site.answered_by(address, scene.cluster.announcer(address))
         await scene.http(address)
 
 
@@ -134,7 +134,7 @@ async def test_deleted_service_releases_its_addresses(site: Site, scene: Scene) 
     await scene.delete("Service", "web")
     await scene.until(lambda: not any(scene.cluster.vip(item) for item in addresses))
     for address in addresses:
-        assert await site.nodes_answering(address) == []
+        await site.unanswered(address)
 
     await scene.make_service("next", count=2)
     assert await scene.served(2, "next") == addresses
@@ -152,7 +152,7 @@ async def test_type_change_releases_and_takes_our_words_away(site: Site, scene: 
     )  # fmt: skip
     await scene.until(lambda: scene.cluster.vip(address) is None)
     await scene.until(lambda: not scene.reason(ServiceCondition.CLASS))
-    assert await site.nodes_answering(address) == []
+    await site.unanswered(address)
     service = await scene.cluster.get("Service", scene.name("web"))
     assert service["status"]["loadBalancer"] == {}
     assert not service["status"].get("conditions")

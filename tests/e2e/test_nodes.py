@@ -72,7 +72,7 @@ async def test_class_selects_nodes_by_label(site: Site, rough: Scene) -> None:
     assert all(after[item] == before[item] for item in addresses if before[item] != "n1")
     assert rough.addresses() == addresses
     for address in addresses:
-        assert await site.nodes_answering(address) == [after[address]]
+        await site.answered_by(address, after[address])
 
     for node in ("n2", "n3"):
         await rough.cluster.label(node, **{label: None})
@@ -82,7 +82,7 @@ async def test_class_selects_nodes_by_label(site: Site, rough: Scene) -> None:
     )
     assert "NotSelected: n1, n2, n3" in rough.class_says(ClassCondition.READY)[2]
     for address in addresses:
-        assert await site.nodes_answering(address) == []
+        await site.unanswered(address)
     assert rough.addresses() == addresses
 
 
@@ -97,7 +97,7 @@ async def test_node_that_is_not_ready_is_left_unless_none_is(site: Site, rough: 
         await rough.cluster.set_node_ready(node, is_ready=False)
     await rough.until(lambda: rough.is_served(3) and len(set(rough.announcers().values())) == 3)
     for address, node in rough.announcers().items():
-        assert await site.nodes_answering(address) == [node]
+        await site.answered_by(address, node)
 
 
 async def test_new_node_takes_its_share_and_its_removal_moves_only_that(

@@ -34,7 +34,7 @@ async def test_one_key_and_other_ports_share(site: Site, scene: Scene) -> None:
     vip = scene.cluster.vip(address)
     assert vip is not None
     assert {key.name for key in vip.spec.services} == {scene.name("tcp"), scene.name("udp")}
-    assert await site.nodes_answering(address) == [scene.cluster.announcer(address)]
+    await site.answered_by(address, scene.cluster.announcer(address))
     await scene.http(address)
 
 
@@ -50,7 +50,7 @@ async def test_the_one_that_stays_keeps_address_and_announcer(site: Site, scene:
     await scene.until(lambda: len(scene.cluster.vips_of(scene.name("first"))) == 0)
     assert scene.addresses("second") == (address,)
     assert scene.cluster.announcer(address) == node
-    assert await site.nodes_answering(address) == [node]
+    await site.answered_by(address, node)
 
     await scene.make_service("third", ports=TCP, annotations=KEY)
     assert await scene.served(name="third") == (address,)

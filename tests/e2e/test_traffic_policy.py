@@ -40,7 +40,7 @@ async def test_only_nodes_with_endpoints_announce_and_the_client_is_seen(
     assert sorted(scene.announcers().values()) == ["n1", "n1", "n3", "n3"]
     for address in addresses:
         node = scene.cluster.announcer(address)
-        assert await site.nodes_answering(address) == [node]
+        await site.answered_by(address, node)
         seen = await scene.http(address)
         assert (seen.client, seen.node) == (CLIENT, node)
 
@@ -54,12 +54,12 @@ async def test_address_follows_the_endpoints_and_falls_silent_without(
 
     await scene.cluster.set_pod_ready(scene.name(f"on-{first}"), is_ready=False)
     await scene.until(lambda: scene.cluster.announcer(address) == second)
-    assert await site.nodes_answering(address) == [second]
+    await site.answered_by(address, second)
     assert (await scene.http(address)).node == second
 
     await scene.cluster.set_pod_ready(scene.name(f"on-{second}"), is_ready=False)
     await scene.until(lambda: scene.cluster.announcer(address) == "")
-    assert await site.nodes_answering(address) == []
+    await site.unanswered(address)
     assert scene.addresses() == (address,)  # held, though nobody answers
     vip = scene.cluster.vip(address)
     assert vip is not None
@@ -67,7 +67,7 @@ async def test_address_follows_the_endpoints_and_falls_silent_without(
 
     await scene.cluster.set_pod_ready(scene.name(f"on-{first}"), is_ready=True)
     await scene.until(lambda: scene.cluster.announcer(address) == first)
-    assert await site.nodes_answering(address) == [first]
+    await site.answered_by(address, first)
     seen = await scene.http(address)
     assert (seen.client, seen.node) == (CLIENT, first)
 
@@ -85,7 +85,7 @@ async def test_cluster_policy_needs_an_endpoint_anywhere(site: Site, scene: Scen
     await scene.cluster.set_pod_ready(scene.name("only"), is_ready=False)
     await scene.until(lambda: set(scene.announcers().values()) == {""})
     for address in addresses:
-        assert await site.nodes_answering(address) == []
+        await site.unanswered(address)
 
     await scene.cluster.set_pod_ready(scene.name("only"), is_ready=True)
     await scene.until(lambda: scene.announcers() == before)  # all are back in their places
@@ -107,7 +107,7 @@ async def test_policy_is_changed_under_traffic(site: Site, scene: Scene) -> None
         )
         await scene.until(lambda: policy() == wanted and scene.is_served())
         assert scene.addresses() == (address,)
-        assert await site.nodes_answering(address) == [scene.cluster.announcer(address)]
+        await site.answered_by(address, scene.cluster.announcer(address))
 
     await change("Cluster")
     await change("Local")

@@ -86,15 +86,20 @@ class Site:
         """Name the nodes that answer for an address, on the wire."""
         return sorted({self.node_of(item.mac) for item in await self.claims(address)})
 
-    async def answered_by(self, address: str, node: str) -> None:
-        """Wait until a node, and no other, answers for an address on the wire."""
-        found: list[str] = []
+    async def answered_by(self, address: str, *nodes: str) -> None:
+        """Wait until these nodes, and no others, answer for an address on the wire."""
+        found: list[str] | None = None
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                while found != [node]:
+                while found != sorted(nodes):
                     found = await self.nodes_answering(address)
         except TimeoutError:
-            raise AssertionError(f"{address} is to be answered by {node}, not {found}") from None
+            told = f"{address} is to be answered by {nodes or 'nobody'}, not by {found}"
+            raise AssertionError(told) from None
+
+    async def unanswered(self, address: str) -> None:
+        """Wait until nobody answers for an address: speakers may hear of it a little later."""
+        await self.answered_by(address)
 
     async def has_rules(self, address: str) -> None:
         """Wait until kube-proxy on every node sends what comes for an address to endpoints."""
