@@ -46,7 +46,7 @@ def test_placement_and_balance(tmp_path: Path) -> None:
 
 @pytest.mark.netns
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 @needs_root
 def test_outage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if keepalived.find() is None:
@@ -58,7 +58,7 @@ def test_outage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.netns
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 @needs_root
 def test_latency(tmp_path: Path) -> None:
     assert_positive(rows(tmp_path, "--only", "F8")["F8"])
@@ -66,7 +66,7 @@ def test_latency(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
 @needs_root
 def test_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = rows(tmp_path, "--only", "F7")

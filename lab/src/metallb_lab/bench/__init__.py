@@ -7,7 +7,8 @@ F1          failover, keepalived
 F7          throughput, dataset, rig, bare
 F8          latency, asker, barechain
 F10, F11    placement, balance
-bodies      what the bare clients write            conversation   how they are spoken to
+bodies      what the bare clients write            access     how they find the server
+conversation   how measuring processes are spoken to
 """
 
 from __future__ import annotations

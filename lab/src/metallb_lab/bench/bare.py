@@ -25,9 +25,9 @@ import uvloop
 
 from metallb.api.meta import ObjectKey
 from metallb.kube.client import ApiClient, PatchType
-from metallb.kube.config import load_connection
 from metallb_lab import objects
 from metallb_lab.bench import bodies
+from metallb_lab.bench.access import read_connection
 from metallb_lab.bench.conversation import say
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ async def _read_jobs(connection: Connection, given: argparse.Namespace) -> list[
 
 
 async def _run(given: argparse.Namespace) -> None:
-    connection = load_connection(given.kubeconfig)
+    connection = read_connection(given.kubeconfig)
     jobs = await _read_jobs(connection, given)
     say(ready=len(jobs))
     while line := await asyncio.to_thread(sys.stdin.readline):

@@ -24,9 +24,9 @@ import uvloop
 from metallb.api.meta import ObjectKey
 from metallb.api.services import ADDRESSES_ANNOTATION
 from metallb.kube.client import ApiClient, PatchType
-from metallb.kube.config import load_connection
 from metallb_lab import objects
 from metallb_lab.bench import bodies
+from metallb_lab.bench.access import read_connection
 from metallb_lab.bench.conversation import say
 from metallb_speaker.l2.arp import ArpPacket, decode, encode_reply
 from metallb_speaker.l2.iana import ArpOpcode, EtherType
@@ -111,7 +111,7 @@ async def answer(client: ApiClient, node: str, interface: str = "eth0") -> None:
 
 
 async def _run(given: argparse.Namespace) -> None:
-    async with ApiClient(load_connection(given.kubeconfig)) as client:
+    async with ApiClient(read_connection(given.kubeconfig)) as client:
         if given.part == "allocate":
             await allocate(client, given.class_name, given.nodes.split(","))
         else:

@@ -41,8 +41,8 @@ THEIR_CLASS = "keepalived.org/vrrp"
 NODES = 3
 PORT = 80
 PROBE_SECONDS = 0.002
-READY_SECONDS = 60.0
-TAKEN_OVER_SECONDS = 15.0
+READY_SECONDS = 240.0
+TAKEN_OVER_SECONDS = 60.0
 STEADY_SECONDS = (0.4, 0.6)
 """Between coming to rest and the cut, by chance, so that no cut is in step with a timer."""
 AFTER_SECONDS = 0.5
