@@ -73,3 +73,10 @@ def test_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_positive(found["F7"])
     assert_positive(found["F7-memory"])
     assert found["F7"]["unit"] == "Services/s"
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_hooks(tmp_path: Path) -> None:
+    assert_positive(rows(tmp_path, "--only", "HOOK")["HOOK"])

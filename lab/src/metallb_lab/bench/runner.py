@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metallb_lab import preflight
-from metallb_lab.bench import balance, failover, latency, machine, placement, report, throughput
+from metallb_lab.bench import (
+    balance,
+    failover,
+    hooks,
+    latency,
+    machine,
+    placement,
+    report,
+    throughput,
+)
 from metallb_lab.bench.benchmark import Benchmark, BenchmarkError, Context
 from metallb_lab.netns import CommandError
 from metallb_lab.processes import ProcessError
@@ -35,6 +44,7 @@ if TYPE_CHECKING:
 BENCHMARKS = (
     placement.BENCHMARK,
     balance.BENCHMARK,
+    hooks.BENCHMARK,
     failover.BENCHMARK,
     latency.BENCHMARK,
     throughput.BENCHMARK,
