@@ -37,6 +37,7 @@ COUNTER = itertools.count(1)
 
 def embedded(directory: Path) -> tuple[Server, subprocess.Popen[bytes]]:
     """The embedded server as a process, with TLS and tokens as the real one."""
+    tools.find("kubectl")  # complains, if it has to, before there is a process
     tokens = directory / "tokens.csv"
     tokens.write_text(ADMIN.csv() + ALICE.csv())
     process = subprocess.Popen(
@@ -76,9 +77,11 @@ async def server(
     if request.param == "embedded":
         started, process = embedded(directory)
         with process:
-            await prepare(started, request)
-            yield started
-            process.terminate()
+            try:
+                await prepare(started, request)
+                yield started
+            finally:
+                process.terminate()
         assert process.returncode == 0
         return
     async with RealServer(tokens=(ALICE,), directory=directory) as real:

@@ -275,7 +275,8 @@ async def test_preconditions(api: Api) -> None:
 
 async def test_finalizers_hold_an_object(api: Api) -> None:
     path = f"{api.core}/configmaps/a"
-    body = config_map("a", finalizers=["lab.example.com/x"])
+    both = ["lab.example.com/w", "lab.example.com/x"]
+    body = config_map("a", finalizers=both)
     first = (await api.post(f"{api.core}/configmaps", body)).ok(201)
     marked = (await api.delete(path)).ok()
     assert marked["kind"] == "ConfigMap"
@@ -287,8 +288,12 @@ async def test_finalizers_hold_an_object(api: Api) -> None:
     assert ("FieldValueForbidden", "metadata.finalizers") in (await api.patch(path, more)).causes()
     busy = (await api.post(f"{api.core}/configmaps", config_map("a"))).failed(409, "AlreadyExists")
     assert busy["message"].startswith("object is being deleted")
+    for change in ({"data": {"k": "v"}}, {"metadata": {"finalizers": both[1:]}}):
+        (await api.patch(path, change)).ok()
+        assert (await api.get(path)).ok()["metadata"]["finalizers"]
     last = (await api.patch(path, {"metadata": {"finalizers": None}})).ok()
     assert last["metadata"]["uid"] == first["metadata"]["uid"]
+    assert last["data"] == {"k": "v"}
     (await api.get(path)).failed(404, "NotFound")
 
 
