@@ -93,6 +93,11 @@ class Ledger:
         body = lease_object(Speaker(meta, NodeName(node), holder, port, ()), NAMESPACE, LONG_AGO)
         await self.client.create(LEASES, body, NAMESPACE)
 
+    async def change_entry(self, node: str, **spec: Any) -> None:
+        """Change an entry of the roll."""
+        body = {"spec": spec}
+        await self.client.patch(LEASES, lease_name(node), body, namespace=NAMESPACE)
+
     async def strike(self, node: str) -> None:
         """Take a peer out of the roll."""
         await self.client.delete(LEASES, lease_name(node), NAMESPACE)

@@ -363,6 +363,22 @@ async def test_an_entry_that_others_empty_or_strike_out_is_made_again(
     await until(lambda: ledger.holder("n1"))
 
 
+async def test_without_reflex_we_do_not_say_that_we_are_there(
+    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy, settings: Settings
+) -> None:
+    await until(lambda: ledger.holder("n1"))
+    await reflex.__aexit__()
+    await until(lambda: running.policy.why_not_ready() == "the reflex process is not there")
+    looks = ledger.server.faults.add("latency", Match(user="alice", verb="get"))
+    await ledger.change_entry("n1", holderIdentity=None)  # as a peer does that finds us dead
+    await until(lambda: looks.used == 1)
+    await ledger.change_entry("n1", leaseDurationSeconds=7)
+    await until(lambda: looks.used == 2)  # what follows from the first look is done by now
+    assert ledger.holder("n1") == ""
+    async with PlayedReflex(settings.control_socket):
+        await until(lambda: ledger.holder("n1"))
+
+
 async def test_an_entry_is_renewed(
     ledger: Ledger, reflex: PlayedReflex, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,11 +26,16 @@ class ControlClient:
     """Keeps one connection to reflex."""
 
     def __init__(
-        self, path: Path, on_connect: Callable[[], None], on_line: Callable[[Line], None]
+        self,
+        path: Path,
+        on_connect: Callable[[], None],
+        on_line: Callable[[Line], None],
+        on_gone: Callable[[], None],
     ) -> None:
         self._path = path
         self._on_connect = on_connect
         self._on_line = on_line
+        self._on_gone = on_gone
         self._writer: asyncio.StreamWriter | None = None
         self.gone = asyncio.Event()
         """Set while reflex is not there."""
@@ -70,4 +75,5 @@ class ControlClient:
                 self.gone.set()
                 writer.close()
             log.warning("reflex is gone")
+            self._on_gone()
             await asyncio.sleep(RETRY_SECONDS)

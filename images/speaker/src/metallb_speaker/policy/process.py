@@ -76,7 +76,9 @@ class Policy:
         self._entry = OwnEntry(client, settings, identity)
         self.deaths = DeathReports(client, settings)
         self.reports = Reports(client, settings.node, self.find_vip, self._vips.feed, time.time)
-        self._reflex = ControlClient(settings.control_socket, self._on_reflex, self._on_line)
+        self._reflex = ControlClient(
+            settings.control_socket, self._on_reflex, self._on_line, self._on_reflex_gone
+        )
         self.metrics = Metrics(
             settings.node, self.reports, self.find_vip, (self._vips.counts, self._roll.counts)
         )
@@ -161,6 +163,14 @@ class Policy:
         if self._vips.synced.is_set() and self._roll.synced.is_set():
             self._tell_all()
 
+    def _on_reflex_gone(self) -> None:
+        """Claim to be ready no more; whether peers find us dead is for them to say."""
+        self._set_state("STARTING")
+
+    def _set_state(self, state: str) -> None:
+        self._state = state
+        self._entry.set_state(state)
+
     def _tell_all(self) -> None:
         self._tell_roll()
         self._reflex.say(control.RESET)
@@ -194,8 +204,7 @@ class Policy:
                 address = ip_address(line["address"])
                 self.reports.conflict(address, line["mac"], line["interface"])
             case "state":
-                self._state = line["state"]
-                self._entry.set_state(self._state)
+                self._set_state(line["state"])
             case "links":
                 self._entry.set_links(_links_of(line))
             case "peer":

@@ -2,6 +2,7 @@
 
     READY               the entry has our holder and our links; it is renewed now and then
     JOINING, LEAVING    the holder is emptied: the controller gives our share to others
+    STARTING            the holder stays as it is: reflex may be back before anybody misses it
     a peer falls silent the first living speaker (by name) empties its holder; should it not do so,
                         the next one does, a second later
 
