@@ -112,6 +112,21 @@ def test_what_is_there_is_never_touched() -> None:
     ]
 
 
+def test_a_secret_is_for_a_peer_that_names_it_or_is_yet_to_be_made() -> None:
+    """A peer that somebody made or mended without the password is left without it."""
+    settings: dict[str, Any] = {"bgpPeers": [{**PEER, "password": "p"}]}
+
+    def made(*peers: dict[str, Any]) -> bool:
+        return "Secret/migrated-peer-0" in _made(_decide(2, {"peers": list(peers)}, **settings))
+
+    reference = {"name": "migrated-peer-0", "namespace": "d8-metallb"}
+    assert made()
+    assert made({"name": "peer-7"})
+    assert made({"name": "peer-0", "passwordSecretRef": reference})
+    assert not made({"name": "peer-0"})
+    assert not made({"name": "peer-0", "passwordSecretRef": {"name": "x", "namespace": "y"}})
+
+
 def test_flags_of_pools_are_kept() -> None:
     pool = {**POOL, "auto-assign": False, "avoid-buggy-ips": True}
     assert _specs(_decide(addressPools=[pool]), "Pool")["edge"] == {

@@ -68,8 +68,8 @@ def bgp_migration(situation: Situation) -> Decision:
     """Make the objects that are not there.
 
     Snapshots: `module-config` with `uid`, `version` and `settings`; `nodes` with `name` and
-    `labels`; `pools`, `peers`, `configurations`, `secrets` (of the module's namespace) and
-    `namespace` with `name`.
+    `labels`; `pools`, `peers` (with `passwordSecretRef`), `configurations`, `secrets` (of the
+    module's namespace) and `namespace` with `name`.
     """
     settings = read_legacy_settings(situation)
     group = MetricGroup.MIGRATION_BGP
@@ -93,17 +93,27 @@ def bgp_migration(situation: Situation) -> Decision:
 
 
 def _is_wanted(item: JsonObject, situation: Situation) -> bool:
-    """Tell whether an object is not there, and its namespace is."""
+    """Tell whether an object is not there, and is of use."""
     snapshots = {
         "Secret": "secrets",
         "MetalLoadBalancerPool": "pools",
         "MetalLoadBalancerBGPPeer": "peers",
         "MetalLoadBalancerConfiguration": "configurations",
     }
-    if item["kind"] == "Secret" and not situation.snapshot("namespace"):
-        return False
-    present = situation.snapshot(snapshots[item["kind"]])
-    return item["metadata"]["name"] not in {found.text("name") for found in present}
+    name = item["metadata"]["name"]
+    present = {found.text("name") for found in situation.snapshot(snapshots[item["kind"]])}
+    is_of_use = item["kind"] != "Secret" or _can_use(name, situation)
+    return name not in present and is_of_use
+
+
+def _can_use(secret: str, situation: Situation) -> bool:
+    """Tell whether a Secret has a namespace, and a peer that names it or is yet to be made."""
+    others = {
+        _secret_name(peer.text("name"))
+        for peer in situation.snapshot("peers")
+        if peer.child("passwordSecretRef").text("name") != secret
+    }
+    return bool(situation.snapshot("namespace")) and secret not in others
 
 
 def _object(kind: str, name: str, spec: JsonObject) -> JsonObject:
@@ -127,8 +137,8 @@ def _pool(pool: LegacyPool) -> JsonObject:
     return _object("MetalLoadBalancerPool", pool.name, spec)
 
 
-def _secret_name(peer: LegacyPeer) -> str:
-    return f"migrated-{peer.name}"
+def _secret_name(peer: str) -> str:
+    return f"migrated-{peer}"
 
 
 def _secrets(migration: _Migration) -> Iterator[JsonObject]:
@@ -139,7 +149,7 @@ def _secrets(migration: _Migration) -> Iterator[JsonObject]:
                 "apiVersion": "v1",
                 "kind": "Secret",
                 "metadata": {
-                    "name": _secret_name(peer),
+                    "name": _secret_name(peer.name),
                     "namespace": NAMESPACE,
                     "labels": labels,
                 },
@@ -163,7 +173,7 @@ def _peers(migration: _Migration) -> Iterator[JsonObject]:
             "sourceAddresses": _source_addresses(migration, peer),
         }
         if peer.password:
-            spec["passwordSecretRef"] = {"name": _secret_name(peer), "namespace": NAMESPACE}
+            spec["passwordSecretRef"] = {"name": _secret_name(peer.name), "namespace": NAMESPACE}
         said = {name: value for name, value in spec.items() if value}
         yield _object("MetalLoadBalancerBGPPeer", peer.name, said)
 
