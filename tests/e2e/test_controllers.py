@@ -40,6 +40,8 @@ pytestmark = [
 KEY = {SHARING_ANNOTATION: "edge"}
 TCP, UDP = (("TCP", 80),), (("UDP", 80),)
 LEASE = ("--lease-seconds", "1.5", "--lease-retry-seconds", "0.3")
+AT_ONCE = 32
+"""Writes that the controller has under way at once."""
 LEAST_WRITES = 9
 """Of one life: two created, a third holder, three statuses, and all of it taken back."""
 _numbers = itertools.count(1)
@@ -199,44 +201,77 @@ async def test_leader_that_stops_hands_the_lease_over(
     await scene.has([scene.ipv4(1)])
 
 
+class Holder:
+    """Holds up writes of a kind by one writer, the first ones or all, until told to go on."""
+
+    def __init__(self, writer: str, method: str = "", pattern: str = "", most: int = 1) -> None:
+        self._wanted = (writer, method, pattern)
+        self._most = most
+        self._changed = asyncio.Condition()
+        self._is_released = False
+        self.held: list[Write] = []
+
+    async def on_write(self, write: Write) -> None:
+        writer, method, pattern = self._wanted
+        is_wanted = not method or write.is_a(method, pattern)
+        if write.writer != writer or not is_wanted or len(self.held) == self._most:
+            return
+        async with self._changed:
+            self.held.append(write)
+            self._changed.notify_all()
+            await self._changed.wait_for(lambda: self._is_released)
+
+    async def until_held(self, count: int = 1) -> None:
+        async with asyncio.timeout(WAIT_SECONDS), self._changed:
+            await self._changed.wait_for(lambda: len(self.held) >= count)
+
+    async def release(self) -> None:
+        async with self._changed:
+            self._is_released = True
+            self._changed.notify_all()
+
+
+async def late_writes(
+    cluster: InterceptedCluster, begin: int, writer: str, count: int = 1
+) -> list[int]:
+    """Wait until so many writes of one writer have reached the server; gives its answers."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            late = [item for item in cluster.interceptor.writes[begin:] if item.writer == writer]
+            if len(late) >= count:
+                return [item.status for item in late]
+            await asyncio.sleep(0.02)
+
+
 async def test_frozen_leader_writes_nothing_more(cluster: InterceptedCluster, scene: Scene) -> None:
-    await scene.make_class(scene.range4(1, 4))
-    await scene.make_service("first")
-    await scene.has([scene.ipv4(1)], "first")
+    """It stands still with writes on the way and more of them waiting, and goes on when deposed."""
+    await scene.make_class(scene.range4(1, 2 * AT_ONCE))
     old = await leader(cluster)
+    holder = Holder(old, most=1000)
+    cluster.interceptor.on_write = holder.on_write
+    await scene.make_service(count=AT_ONCE + 20)
+    await holder.until_held(AT_ONCE)
     process = cluster.controllers[old]
     process.send_signal(signal.SIGSTOP)
     try:
         new = await other_leads(cluster, old)
-        await scene.make_service("second")
-        await scene.has([scene.ipv4(2)], "second")
+        await scene.until(lambda: len(scene.addresses()) == AT_ONCE + 20, "the new one serves")
+        before, held = scene.addresses(), len(holder.held)
     finally:
-        begin, reads = len(cluster.interceptor.writes), len(cluster.interceptor.lease_reads)
+        reads = len(cluster.interceptor.lease_reads)
         process.send_signal(signal.SIGCONT)
     async with asyncio.timeout(WAIT_SECONDS):  # until it has looked at the Lease again, and again
         while cluster.interceptor.lease_reads[reads:].count(old) < 3:
             await asyncio.sleep(0.02)
-    await scene.make_service("third")
-    await scene.has([scene.ipv4(3)], "third")
+    assert len(holder.held) == held  # what waited in it was not sent
+    begin = len(cluster.interceptor.writes)
+    await holder.release()
+    assert set(await late_writes(cluster, begin, old, held)) == {409}
+    await scene.make_service("next")
+    await scene.until(lambda: len(scene.addresses("next")) == 1)
     assert await leader(cluster) == new
-    writers = {write.writer for write in cluster.interceptor.writes[begin:]}
-    assert writers == {new}
     assert process.is_running
-
-
-class Holder:
-    """Holds up the first write of a kind by one writer, until told to let it through."""
-
-    def __init__(self, writer: str, method: str, pattern: str) -> None:
-        self._wanted = (writer, method, pattern)
-        self.held: asyncio.Event = asyncio.Event()
-        self.released: asyncio.Event = asyncio.Event()
-
-    async def on_write(self, write: Write) -> None:
-        writer, method, pattern = self._wanted
-        if write.writer == writer and write.is_a(method, pattern) and not self.held.is_set():
-            self.held.set()
-            await self.released.wait()
+    assert scene.addresses() == before
 
 
 @pytest.mark.parametrize(
@@ -265,8 +300,7 @@ async def test_write_of_a_deposed_leader_that_lingers_changes_nothing(
     else:
         key = KEY if method == "PATCH" and "virtualips" in pattern else {}
         await scene.make_service("second", ports=UDP, annotations=key)
-    async with asyncio.timeout(WAIT_SECONDS):
-        await holder.held.wait()
+    await holder.until_held()
     cluster.controllers[old].send_signal(signal.SIGSTOP)
     try:
         await other_leads(cluster, old)
@@ -276,13 +310,11 @@ async def test_write_of_a_deposed_leader_that_lingers_changes_nothing(
         await scene.until(lambda: len(scene.addresses("second")) == 1)
         before = await state(scene)
         begin = len(cluster.interceptor.writes)
-        holder.released.set()
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not (late := [w for w in cluster.interceptor.writes[begin:] if w.writer == old]):
-                await asyncio.sleep(0.02)
+        await holder.release()
+        late = await late_writes(cluster, begin, old)
     finally:
         cluster.controllers[old].send_signal(signal.SIGCONT)
-    assert [write.status for write in late] == [answer]
+    assert late == [answer]
     assert await state(scene) == before
 
 
