@@ -408,3 +408,33 @@ async def test_a_module_that_fails_can_be_disabled(place: Place, runs: Runs) -> 
             await operator.converged()
         await operator.disable()
         assert not operator.is_on
+
+
+@pytest.mark.parametrize("way", ["settings", "disable"])
+async def test_a_synchronization_that_fails_leaves_ways_out(
+    place: Place, runs: Runs, way: str
+) -> None:
+    body = 'sys.exit(read("VALUES_PATH")["helloWorld"]["replicas"] == 1)'
+    runs.hook("sync.py", body, kubernetes=[WATCH])
+    runs.hook("helm.py", beforeHelm=1)
+    async with place.operator() as operator:
+        with pytest.raises(NotConvergedError, match=r"sync\.py"):
+            await operator.converged()
+        assert "helm.py:beforeHelm" not in runs.said(), "it is waited for"
+        if way == "disable":
+            await operator.disable()
+            assert not operator.is_on
+        else:
+            await operator.configure({"replicas": 2}, 1)
+            await operator.converged()
+            assert runs.said()[-1] == "helm.py:beforeHelm"
+
+
+async def test_a_synchronization_that_need_not_be_waited_for(place: Place, runs: Runs) -> None:
+    runs.hook("sync.py", "sys.exit(1)", kubernetes=[{**WATCH, "waitForSynchronization": False}])
+    runs.hook("helm.py", beforeHelm=1)
+    async with place.operator() as operator:
+        async with asyncio.timeout(30):
+            while "helm.py:beforeHelm" not in runs.said():
+                await asyncio.sleep(0.01)
+        assert operator.is_on

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from metallb_lab.operator.contexts import Reason, binding_contexts
 from metallb_lab.operator.crds import ensure_crds
 from metallb_lab.operator.crontab import next_due
-from metallb_lab.operator.errors import PatchRefusedError, ReleaseError
+from metallb_lab.operator.errors import NotYetError, PatchRefusedError, ReleaseError
 from metallb_lab.operator.hook_config import MAIN_QUEUE
 from metallb_lab.operator.hook_files import hook_paths, register
 from metallb_lab.operator.hook_runs import FailedRunError, Inputs, Outputs, run_hook
@@ -134,6 +134,7 @@ class Engine:
         self._monitors: dict[str, dict[str, Monitor]] = {}
         self._mirrors = Mirrors(parts.client)
         self._schedules: list[asyncio.Task[None]] = []
+        self._awaited: list[asyncio.Event] | None = None
         self._is_started = self._is_ending = False
         self.is_on = False
         self.history: list[RunRecord] = []
@@ -202,7 +203,10 @@ class Engine:
             await self._register()
             await self._run_moment("onStartup")
         await self._watch()
-        await self._synchronize()
+        if self._awaited is None:
+            self._awaited = await self._synchronize()
+        if not all(done.is_set() for done in self._awaited):
+            raise NotYetError("a synchronization in another queue is not done")
         for monitors in self._monitors.values():
             for monitor in monitors.values():
                 monitor.unlock()
@@ -252,8 +256,11 @@ class Engine:
 
         return tell
 
-    async def _synchronize(self) -> None:
-        """Run each hook on what is there already: in `main` here, in its queue otherwise (§3.3)."""
+    async def _synchronize(self) -> list[asyncio.Event]:
+        """Run each hook on what is there already: in `main` here, in its queue otherwise (§3.3).
+
+        Gives what is to be waited for in other queues.
+        """
         awaited: list[asyncio.Event] = []
         for hook in self._hooks:
             by_queue: dict[str, list[KubernetesBinding]] = {}
@@ -273,8 +280,7 @@ class Engine:
                 self._queue(queue).add(HookTask(self, hook, reasons, allows_failure, [done]))
                 if any(item.waits for item in bindings) and not allows_failure:
                     awaited.append(done)
-        for done in awaited:
-            await done.wait()
+        return awaited
 
     async def _keep_time(self, hook: Hook, binding: ScheduleBinding) -> None:
         clock = self.parts.clock
@@ -322,6 +328,7 @@ class Engine:
             await self._run_moment("afterDeleteHelm")
         await self.stop()
         self._hooks = []
+        self._awaited = None
         self.is_on = self._is_ending = False
         self.parts.values.forget_patches()
         self.parts.metrics.clear()

@@ -42,3 +42,7 @@ class ReleaseError(OperatorError):
 
 class NotConvergedError(OperatorError):
     """The module did not come to rest in time."""
+
+
+class NotYetError(OperatorError):
+    """A task waits for another queue; it is asked again soon, and that is no failure."""

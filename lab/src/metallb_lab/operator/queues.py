@@ -3,7 +3,8 @@
 The operator's queues (deckhouse-platform.md §2.4, §2.10, §3.3): tasks of one queue run one after
 another, queues run beside each other. A task that fails stays at the head and is tried again
 after 5 to 30 s, longer each time, so a failing hook in `main` blocks everything behind it. Tasks
-of one hook that wait in a row are put together (§2.5): that is `merge`.
+of one hook that wait in a row are put together (§2.5): that is `merge`. A task that must wait for
+another queue gives way to what is put before it (`NotYetError`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from metallb_lab.operator.errors import OperatorError
+from metallb_lab.operator.errors import NotYetError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+NOT_YET_SECONDS = 0.05
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +114,9 @@ class TaskQueue:
             self._tasks.popleft()
         try:
             await task.run()
-        except (OperatorError, Exception) as error:
+        except NotYetError:
+            await self._put_back(task, NOT_YET_SECONDS)
+        except Exception as error:
             await self._failed(task, error)
         else:
             self.failures, self.last_failure = 0, None
@@ -125,10 +130,14 @@ class TaskQueue:
         self.failures += 1
         self.failures_ever += 1
         self.last_failure = error
+        await self._put_back(task, self._patience.delay(self.failures))
+
+    async def _put_back(self, task: Task, seconds: float) -> None:
+        """Try a task again later, or as soon as another one is put before it."""
         self._running = None
         self._retry.clear()
         self._tasks.appendleft(task)
         self._on_change()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience.delay(self.failures)):
+            async with asyncio.timeout(seconds):
                 await self._retry.wait()
