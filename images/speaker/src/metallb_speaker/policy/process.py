@@ -165,7 +165,8 @@ class Policy:
 
     def _on_reflex_gone(self) -> None:
         """Claim to be ready no more; whether peers find us dead is for them to say."""
-        self._set_state("STARTING")
+        if self._state == "READY":
+            self._set_state("STARTING")
 
     def _set_state(self, state: str) -> None:
         self._state = state

@@ -40,6 +40,7 @@ LEASES = Resource("coordination.k8s.io", "v1", "leases")
 NODES = Resource("", "v1", "nodes", is_namespaced=False)
 
 RETRY_SECONDS = 1.0
+RELEASE_RETRY_SECONDS = 0.1
 RANK_SECONDS = 1.0
 """How long each further speaker waits for the one before it to report a death."""
 
@@ -60,6 +61,7 @@ class OwnEntry:
         self._identity = identity
         self._state = "STARTING"
         self._links: tuple[HeartbeatLink, ...] | None = None
+        self._is_over = False
         self._changed = asyncio.Event()
 
     def set_state(self, state: str) -> None:
@@ -89,16 +91,16 @@ class OwnEntry:
                 delay = RETRY_SECONDS
 
     async def release(self) -> None:
-        """Say that we are gone."""
-        self._state = "LEAVING"
-        if self._links is not None:
-            await self._write()
+        """Say that we are gone, whatever reflex says yet."""
+        self._is_over = True
+        while self._links is not None and not await self._write():
+            await asyncio.sleep(RELEASE_RETRY_SECONDS)
 
     async def _write(self) -> bool:
         try:
             found = await self._read()
             wanted = self._wanted(found)
-            if found is None and self._state == "LEAVING":
+            if found is None and self._is_over:
                 return True  # it went with our Node
             if found is not None and not self._is_due(found, wanted):
                 return True
@@ -121,10 +123,10 @@ class OwnEntry:
 
     def _wanted(self, found: Speaker | None) -> Speaker:
         holder = "" if found is None else found.holder
-        if self._state == "READY":
-            holder = self._identity
-        elif self._state in ("JOINING", "LEAVING"):
+        if self._is_over or self._state in ("JOINING", "LEAVING"):
             holder = ""
+        elif self._state == "READY":
+            holder = self._identity
         key = ObjectKey(self._settings.namespace, lease_name(self._settings.node))
         meta = Metadata(key, "", "", 0, "", False) if found is None else found.meta
         port = self._settings.heartbeat_port
