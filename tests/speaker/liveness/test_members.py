@@ -351,6 +351,21 @@ def test_losing_all_links_is_being_cut_off() -> None:
     assert core.state is NodeState.STARTING
 
 
+def test_one_whose_entry_loses_its_addresses_for_a_moment_does_not_make_us_rejoin() -> None:
+    """A reflex process that starts again knows its interfaces a little later than its policy."""
+    fleet = _settled(2)
+    core = fleet.stations["n0"].liveness
+    before = len(fleet.stations["n0"].events)
+    core.set_peers({"n1": Peer(PORT, ())}, fleet.now)
+    core.set_peers(fleet.roll(), fleet.now)
+    fleet.run_for(0.3)
+    [down, up] = [event for _, event in fleet.stations["n0"].events[before:]]
+    assert isinstance(down, MemberDown)
+    assert down.reason is DownReason.FORGOTTEN
+    assert up == MemberUp("n1")
+    assert core.state is READY
+
+
 def test_a_peer_that_leaves_the_roll_is_forgotten() -> None:
     core = _pair()
     while core.next_event():

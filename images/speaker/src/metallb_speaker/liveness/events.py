@@ -16,9 +16,9 @@ class DownReason(StrEnum):
     SILENT = "Silent"
     RESTARTED = "Restarted"
     UNREACHABLE = "Unreachable"
-    """No link of ours that is up leads to it."""
+    """Our link that led to it is gone."""
     FORGOTTEN = "Forgotten"
-    """It is not in the roll any more."""
+    """The roll names it no more, or no way to it."""
 
 
 @dataclass(frozen=True, slots=True)

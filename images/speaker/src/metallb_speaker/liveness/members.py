@@ -104,34 +104,34 @@ class Liveness:
     def set_peers(self, peers: Mapping[str, Peer], now: float) -> None:
         """Take in the roll; our own entry in it does not matter."""
         self._known = {node: peer for node, peer in peers.items() if node != self.node}
-        self._refresh_paths(now)
+        self._refresh_paths(DownReason.FORGOTTEN, now)
 
     def set_links(self, links: Iterable[LocalLink], now: float) -> None:
         """Take in which of our interfaces are up, and their addresses."""
         self._links = tuple(links)
         self._macs = {link.name: link.mac for link in self._links}
-        self._refresh_paths(now)
+        self._refresh_paths(DownReason.UNREACHABLE, now)
 
     def leave(self) -> None:
         """Say that we stop; others take over what we announce."""
         self._standing.leave()
         self._say_standing()
 
-    def _refresh_paths(self, now: float) -> None:
+    def _refresh_paths(self, reason: DownReason, now: float) -> None:
         wanted: dict[str, dict[str, Path]] = {}
         for path in find_paths(self._known, self._links):
             wanted.setdefault(path.node, {})[path.peer_link] = path
         for node in [node for node in self._peers if node not in self._known]:
             gone = self._peers.pop(node)
             gone.sessions.clear()
-            self._report(node, gone, DownReason.FORGOTTEN, now)
+            self._report(node, gone, reason, now)
             self._standing.forget(node)
         for node in self._known:
             peer = self._peers.get(node)
             if peer is None:
                 peer = self._peers[node] = PeerSessions(self._new_challenge())
             self._set_paths(peer, wanted.get(node, {}))
-            self._report(node, peer, DownReason.UNREACHABLE, now)
+            self._report(node, peer, reason, now)
 
     def _set_paths(self, peer: PeerSessions, paths: Mapping[str, Path]) -> None:
         for name in [name for name in peer.sessions if name not in paths]:

@@ -93,7 +93,9 @@ class OwnEntry:
     async def release(self) -> None:
         """Say that we are gone, whatever reflex says yet."""
         self._is_over = True
-        while self._links is not None and not await self._write():
+        while self._links is not None:
+            if await self._write():
+                return
             await asyncio.sleep(RELEASE_RETRY_SECONDS)
 
     async def _write(self) -> bool:

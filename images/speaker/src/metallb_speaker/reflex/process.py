@@ -97,6 +97,7 @@ class Reflex:
         self._telling = Telling(self._server.say)
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
+        self._knows_links = False
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -141,6 +142,7 @@ class Reflex:
 
     def _on_links(self, usable: dict[str, UsableLink]) -> None:
         now = self._loop.time()
+        self._knows_links = True
         before = dict(self._ports.by_name)
         if self._retry is not None:
             self._retry.cancel()
@@ -286,7 +288,8 @@ class Reflex:
 
     def _on_connect(self) -> None:
         self._server.say(control.state_line(self._liveness.state.name))
-        self._server.say(self._links_line())
+        if self._knows_links:  # else our entry in the roll would lose the addresses that it has
+            self._server.say(self._links_line())
         for node in self._liveness.members():
             self._server.say(control.peer_line(node, True, ""))
         self._telling.tell_all()
