@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from metallb.api.nodes import EXCLUDE_LABEL, ZONE_LABEL
 from metallb.api.virtual_ips import Suspension, VirtualIP
@@ -235,7 +235,6 @@ class Run:
 
 
 @given(st.lists(clusters, min_size=1, max_size=4))
-@settings(max_examples=40)
 def test_whatever_changes_orders_name_whom_they_may_in_balance(history: list[Cluster]) -> None:
     run = Run(history[0])
     run.check()
@@ -245,7 +244,6 @@ def test_whatever_changes_orders_name_whom_they_may_in_balance(history: list[Clu
 
 
 @given(clusters, st.data())
-@settings(max_examples=40)
 def test_a_node_that_is_lost_moves_only_its_own(cluster: Cluster, data: st.DataObject) -> None:
     """Rule 4, with policy Never, so that what is moved for balance does not hide it."""
     assume(cluster.nodes)
@@ -275,7 +273,6 @@ def test_a_node_that_is_lost_moves_only_its_own(cluster: Cluster, data: st.DataO
 
 
 @given(clusters)
-@settings(max_examples=20)
 def test_a_new_leader_moves_nothing(cluster: Cluster) -> None:
     run = Run(cluster)
     before = {name: vip.spec for name, vip in run.world.vips().items()}
@@ -286,7 +283,6 @@ def test_a_new_leader_moves_nothing(cluster: Cluster) -> None:
 
 
 @given(clusters, st.sampled_from(NODES), nodes)
-@settings(max_examples=30)
 def test_with_policy_never_a_node_that_comes_takes_nothing(
     cluster: Cluster, name: str, state: NodeState
 ) -> None:

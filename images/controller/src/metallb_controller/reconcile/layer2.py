@@ -104,17 +104,16 @@ class Layer2:
         refused: dict[NodeName, NodeRefusal],
         now: float,
     ) -> bool:
-        """Change the eligible nodes; tells whether they are others than before."""
+        """Change the eligible nodes; tells whether others are allowed than before."""
         names = tuple(NodeName(node.name) for node in nodes)
-        changed = names != state.eligible
-        if changed:
+        if names != state.eligible:
             state.next_move_at = max(state.next_move_at, now + state.rebalancing.delay_seconds)
         state.eligible, state.refused = names, refused
         forbidden = {name for name, reason in refused.items() if reason in _FORBIDDEN}
-        state.allowed = frozenset(names) or frozenset(refused.keys() - forbidden)
+        before, state.allowed = state.allowed, frozenset(names or refused.keys() - forbidden)
         state.placement.set_nodes(nodes)
         state.may_be_uneven = True
-        return changed
+        return state.allowed != before
 
     def _forget_if_done(self, name: str) -> None:
         if name not in self._observed.classes and not self._classes[name].vip_count:
