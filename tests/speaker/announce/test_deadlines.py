@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metallb_speaker.announce.deadlines import Deadlines
+from metallb_speaker.announce.deadlines import STALE_MIN, Deadlines
 
 
 def test_the_earliest_is_told_and_taken_first() -> None:
@@ -28,6 +28,14 @@ def test_a_changed_deadline_counts_and_a_dropped_one_does_not() -> None:
     made.drop("nobody")
     assert made.next_at() == 5.0
     assert made.take_due(4.0, 9) == []
+
+
+def test_deadlines_that_are_put_off_for_ever_take_no_room() -> None:
+    made: Deadlines[str] = Deadlines()
+    for number in range(10_000):
+        made.set("a", float(number))
+    assert len(made._heap) <= 2 + STALE_MIN
+    assert made.take_due(9_999.0, 9) == ["a"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.none() | st.integers(0, 5))), st.integers(0, 5))

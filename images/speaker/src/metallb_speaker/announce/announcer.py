@@ -36,6 +36,7 @@ from metallb_speaker.announce.handover import (
     ANSWER_SECONDS,
     CONTEST_ASK_SECONDS,
     HANDOVER_ASK_SECONDS,
+    HANDOVER_GAP_SECONDS,
     LEFT_ASK_SECONDS,
     NEVER,
     Ledger,
@@ -244,15 +245,17 @@ class Announcer:
         """Ask for the next announcer of what we announce, or stop asking when it is ours."""
         if vip.winner in ("", self._node):
             self._ledger.ask_no_more(vip)
+            vip.ask_gap_seconds = HANDOVER_GAP_SECONDS[0]
         else:
-            self._ledger.ask_soon(vip, now + HANDOVER_ASK_SECONDS[0])
+            self._ledger.ask_soon(vip, now + HANDOVER_ASK_SECONDS)
 
     def _ask(self, vip: Vip, now: float) -> None:
         """Ask who else has what we announce."""
         vip.asked_at = now
         self._changes.append(Ask(vip.orders.address))
         if vip.winner not in ("", self._node):
-            self._ledger.ask_at(vip, now + HANDOVER_ASK_SECONDS[1])
+            self._ledger.ask_at(vip, now + vip.ask_gap_seconds)
+            vip.ask_gap_seconds = min(2 * vip.ask_gap_seconds, HANDOVER_GAP_SECONDS[1])
 
     # -- giving way --------------------------------------------------------------------------------
 
@@ -322,6 +325,7 @@ class Announcer:
     ) -> None:
         address = vip.orders.address
         vip.interfaces, vip.asked_at = usable, NEVER
+        vip.ask_gap_seconds = HANDOVER_GAP_SECONDS[0]
         self.watched.add(address.packed)
         for name in usable:
             self.owned[name].add(address.packed)

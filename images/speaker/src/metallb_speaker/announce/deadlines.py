@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key")
 
+STALE_MIN = 64
+"""Entries without a meaning that the heap may hold beyond as many as have one."""
+
 
 class Deadlines(Generic[Key]):
     """A heap with lazy deletion; times are monotonic seconds."""
@@ -24,6 +27,9 @@ class Deadlines(Generic[Key]):
         self._at[key] = at
         self._number += 1
         heapq.heappush(self._heap, (at, self._number, key))
+        if len(self._heap) > 2 * len(self._at) + STALE_MIN:
+            self._heap = [item for item in self._heap if self._at.get(item[2]) == item[0]]
+            heapq.heapify(self._heap)
 
     def drop(self, key: Key) -> None:
         """Take a key's deadline away, if it has one."""

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from metallb.net.addresses import IPAddress
     from metallb_speaker.announce.model import Orders
 
-HANDOVER_ASK_SECONDS: Final = (0.05, 0.5)
-"""When the next announcer is first asked for, and how often after that; mostly it is seen before.
+HANDOVER_ASK_SECONDS: Final = 0.05
+HANDOVER_GAP_SECONDS: Final = 0.5, 8.0
+"""When the next announcer is first asked for, and the gaps after that, each twice the one before up
+to the last; mostly it is seen before. One that begins later says so itself.
 """
 
 CONTEST_ASK_SECONDS: Final = 0.1
@@ -51,6 +53,7 @@ class Vip:
     interfaces: tuple[str, ...] = ()
     """Where it is announced; empty: nowhere."""
     asked_at: float = NEVER
+    ask_gap_seconds: float = HANDOVER_GAP_SECONDS[0]
     left_to: str = ""
     is_confirmed: bool = False
     """Whether the one that it was left to has answered for it since it was asked last."""
