@@ -70,6 +70,10 @@ def test_only_a_class_that_exists_serves() -> None:
     assert not Binding("a", BindingReason.DELETED).is_bound
 
 
+def test_what_is_recorded_is_the_class_and_why() -> None:
+    assert Binding("a", BindingReason.DELETED).record() == ("a", "LoadBalancerClassDeleted")
+
+
 def test_the_oldest_default_class_wins_whatever_the_order() -> None:
     classes = [
         read_class(class_object("new", isDefault=True, created="2026-02-01T00:00:00Z")),
