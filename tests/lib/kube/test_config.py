@@ -117,7 +117,7 @@ async def test_in_a_pod_the_token_is_read_again_as_it_is_rotated(
         monkeypatch.setenv("KUBERNETES_SERVICE_PORT", server.url.rpartition(":")[2])
         clock = Clock()
         monkeypatch.setattr(incluster_config, "datetime", clock)
-        connection = load_connection()
+        connection = load_connection(clock=lambda: clock.shift.total_seconds())
         async with ApiClient(connection) as client:
             await client.request("GET", "/api/v1/namespaces/default")
             server.auth.tokens.clear()
@@ -152,3 +152,25 @@ def test_a_certificate_that_is_not_there_is_a_wrong_configuration(tmp_path: Path
     path.write_text(KUBECONFIG.replace("{token: secret}", "{client-certificate: /nowhere}"))
     with pytest.raises(ConfigurationError, match="nowhere"):
         load_connection(str(path))
+
+
+def test_the_header_is_asked_for_again_only_when_it_is_old() -> None:
+    """The package reads its configuration again each time, and writes come by the thousand."""
+    now = [100.0]
+    asked: list[str] = []
+
+    class Configuration:
+        host = "http://127.0.0.1"
+        tls_server_name = None
+
+        def get_api_key_with_prefix(self, kind: str, alias: str) -> str:
+            asked.append(f"{kind}/{alias}")
+            return f"Bearer {len(asked)}"
+
+    connection = connection_of(Configuration(), clock=lambda: now[0])
+    assert [connection.authorization() for _ in range(3)] == ["Bearer 1"] * 3
+    now[0] += 0.9
+    assert connection.authorization() == "Bearer 1"
+    now[0] += 0.1
+    assert connection.authorization() == "Bearer 2"
+    assert asked == ["BearerToken/authorization"] * 2
