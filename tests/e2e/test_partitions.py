@@ -78,6 +78,7 @@ async def test_last_node_takes_everything(site: Site, rough: Scene) -> None:
         await site.answered_by(address, node)
 
 
+@pytest.mark.slow
 async def test_node_dies_while_the_api_server_is_away(site: Site, rough: Scene) -> None:
     address_on = await three(rough, "n2", "n3")
     addresses = rough.addresses()

@@ -142,6 +142,7 @@ async def test_kubeconfigs_are_written_once_and_for_the_owner(cluster: Cluster) 
     assert cluster.plane.inside_kubeconfig.stat() == before
 
 
+@pytest.mark.slow
 async def test_two_labs_run_side_by_side(cluster: Cluster) -> None:
     async with Cluster(options()) as one, Cluster(options()) as two:
         addresses = [await serve(lab) for lab in (one, two)]
