@@ -178,10 +178,11 @@ class Run:
         return [vip for vip in self.world.vips().values() if vip.spec.services[0].name == name]
 
     def firsts(self) -> dict[str, str]:
+        """The first choice of each VIP that somebody announces."""
         return {
             name: vip.spec.layer2.nodes[0]
             for name, vip in self.world.vips().items()
-            if vip.spec.layer2.nodes
+            if vip.spec.layer2.nodes and vip.spec.layer2.suspended is None
         }
 
     # -- what must hold ----------------------------------------------------------------------------
