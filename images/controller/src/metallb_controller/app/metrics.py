@@ -60,7 +60,12 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
+        self._counters: dict[tuple[str, str], Counter] = {}
 
     def count_write(self, write: Write, outcome: Outcome) -> None:
         """Count a write that has ended."""
-        self._writes.labels(write.target.kind, outcome).inc()
+        key = (write.target.kind, outcome)
+        counter = self._counters.get(key)
+        if counter is None:
+            counter = self._counters[key] = self._writes.labels(*key)
+        counter.inc()

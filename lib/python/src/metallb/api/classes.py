@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.conditions import ClassCondition, Condition, read_conditions
+from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem, shown
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
 from metallb.api.selectors import NodeSelector
@@ -155,7 +155,7 @@ def _read_rebalancing(fields: Fields, default: Rebalancing) -> Rebalancing:
 
 def _read_status(status: Fields) -> ClassStatus:
     addresses = status.child("addresses")
-    conditions = read_conditions(status, list(ClassCondition))
+    conditions = read_conditions(status, CLASS_CONDITIONS)
     return ClassStatus(
         total=addresses.integer("total", 0, 0, 2**63 - 1),
         used=addresses.integer("used", 0, 0, 2**63 - 1),

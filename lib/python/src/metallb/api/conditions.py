@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from metallb.api.meta import GROUP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from metallb.api.fields import Fields
 
@@ -77,9 +77,13 @@ class Condition:
         return found
 
 
-def read_conditions(status: Fields, wanted: Iterable[str]) -> dict[str, Condition]:
-    """Read the conditions of the wanted types; those of others are not ours to know."""
-    types = frozenset(wanted)
+SERVICE_CONDITIONS = frozenset(ServiceCondition)
+CLASS_CONDITIONS = frozenset(ClassCondition)
+VIRTUAL_IP_CONDITIONS = frozenset(VirtualIPCondition)
+
+
+def read_conditions(status: Fields, types: Collection[str]) -> dict[str, Condition]:
+    """Read the conditions of some types; those of others are not ours to know."""
     found: dict[str, Condition] = {}
     for item in status.children("conditions"):
         kind = item.word("type")

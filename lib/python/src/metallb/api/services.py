@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metallb.api.conditions import Condition, ServiceCondition, read_conditions
+from metallb.api.conditions import SERVICE_CONDITIONS, Condition, ServiceCondition, read_conditions
 from metallb.api.fields import Fields
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
 from metallb.api.virtual_ips import TrafficPolicy
@@ -135,7 +135,7 @@ def read_service(value: JsonObject) -> Service:
             Ingress(item.text("ip"), item.word("ipMode"))
             for item in status.child("loadBalancer").children("ingress")
         ),
-        conditions=tuple(read_conditions(status, list(ServiceCondition)).values()),
+        conditions=tuple(read_conditions(status, SERVICE_CONDITIONS).values()),
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.conditions import Condition, VirtualIPCondition, read_conditions
+from metallb.api.conditions import VIRTUAL_IP_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, ObjectKey, Reference, read_metadata
 from metallb.net.addresses import IPAddress, address_from_name, object_name, parse_address
@@ -54,6 +54,10 @@ class AnnounceReason(StrEnum):
     PLANNED_MOVE = "PlannedMove"
     UNANSWERED = "Unanswered"
     """The node that it was left to does not answer for it."""
+
+
+_TRAFFIC_POLICIES = tuple(TrafficPolicy)
+_SUSPENSIONS = frozenset(Suspension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
     except ValueError as error:
         return Problem(".spec.address", str(error))
     status = fields.child("status")
-    conditions = read_conditions(status, list(VirtualIPCondition))
+    conditions = read_conditions(status, VIRTUAL_IP_CONDITIONS)
     return VirtualIP(
         meta,
         VirtualIPSpec(
@@ -144,7 +148,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
                 for item in spec.children("services")
             ),
             traffic_policy=TrafficPolicy(
-                spec.choice("trafficPolicy", list(TrafficPolicy), TrafficPolicy.CLUSTER)
+                spec.choice("trafficPolicy", _TRAFFIC_POLICIES, TrafficPolicy.CLUSTER)
             ),
             layer2=_read_layer2(spec.child("layer2")),
         ),
@@ -161,7 +165,7 @@ def _read_layer2(fields: Fields) -> Layer2Orders:
     return Layer2Orders(
         nodes=fields.words("nodes"),
         interfaces=fields.words("interfaces"),
-        suspended=Suspension(suspended) if suspended in list(Suspension) else None,
+        suspended=Suspension(suspended) if suspended in _SUSPENSIONS else None,
     )
 
 

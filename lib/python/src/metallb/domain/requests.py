@@ -24,6 +24,8 @@ MAX_ADDRESSES_PER_FAMILY = 256
 
 MAX_KEY_CHARACTERS = 253
 
+_FAMILIES = {family.value: family for family in Family}
+
 
 class RequestReason(StrEnum):
     """Why a wish, or a part of it, is not met; reason of the condition and of the Event."""
@@ -99,8 +101,8 @@ def _read_count(text: str | None, problems: list[RequestProblem]) -> int | None:
 
 
 def _families(service: Service) -> tuple[Family, ...]:
-    named = (name for name in service.ip_families if name in list(Family))
-    families = tuple(dict.fromkeys(map(Family, named))) or (Family.IPV4,)
+    named = (_FAMILIES[name] for name in service.ip_families if name in _FAMILIES)
+    families = tuple(dict.fromkeys(named)) or (Family.IPV4,)
     is_dual = service.ip_family_policy in ("PreferDualStack", "RequireDualStack")
     return families if is_dual else families[:1]
 
@@ -112,7 +114,7 @@ def _read_requested(
     problems: list[RequestProblem],
 ) -> tuple[IPAddress, ...]:
     found: dict[IPAddress, None] = {}
-    taken = dict.fromkeys(Family, 0)
+    taken = dict.fromkeys(families, 0)
     for item in filter(str.strip, (text or "").split(",")):
         try:
             address = parse_address(item)
