@@ -244,8 +244,8 @@ class Demo:
 
     def _recorded_outage(self, address: str) -> float | None:
         vip = self._cluster.vip(address)
-        last = vip.status.transitions[-1] if vip and vip.status.transitions else {}
-        return last.get("outageMilliseconds")
+        newest = vip.status.transitions[0] if vip and vip.status.transitions else {}
+        return newest.get("outageMilliseconds")
 
     def _show(self, vips: Sequence[VipMeasured]) -> None:
         self._screen.table(
