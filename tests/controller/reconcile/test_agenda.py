@@ -10,7 +10,7 @@ from metallb.api.meta import ObjectKey
 from metallb_controller.reconcile.agenda import Agenda, Touched
 from metallb_controller.reconcile.model import Target, TargetKind
 
-A, B = ObjectKey("n", "a"), ObjectKey("n", "b")
+A, B, C = (ObjectKey("n", name) for name in "abc")
 IP = ip_address("fd00::1")
 
 
@@ -18,7 +18,18 @@ def test_services_come_out_once_in_the_order_in_which_they_came_up() -> None:
     agenda = Agenda()
     for key in (B, A, B):
         agenda.services[key] = None
-    assert [agenda.next_service() for _ in range(3)] == [B, A, None]
+    assert list(agenda.take_services(9)) == [B, A]
+    assert list(agenda.take_services(9)) == []
+
+
+def test_only_so_many_are_taken_and_what_comes_up_meanwhile_is_next() -> None:
+    agenda = Agenda(services={A: None, B: None, C: None})
+    taken = []
+    for key in agenda.take_services(2):
+        taken.append(key)
+        agenda.services[A] = None
+    assert taken == [A, B]
+    assert list(agenda.services) == [C, A]
 
 
 def test_what_is_taken_is_gone() -> None:

@@ -112,9 +112,9 @@ class Allocator:
         if not pool.held and not pool.spans:
             del self._pools[name]
 
-    def _spans_of(self, pool: str, family: Family) -> Iterator[_Span]:
+    def _spans_of(self, pool: str, family: Family) -> list[_Span]:
         spans = self._pools.get(pool, _NO_POOL).spans
-        return (span for span in spans if span.range.family is family)
+        return [span for span in spans if span.range.family is family]
 
     def capacity(self, name: str) -> Capacity:
         """Count the addresses of a pool."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
 from metallb.net.addresses import address_from_name
 from metallb_controller.reconcile.model import TargetKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
@@ -56,12 +57,11 @@ class Agenda:
             case _:
                 assert_never(target.kind)
 
-    def next_service(self) -> ObjectKey | None:
-        """Take out the Service to decide about next."""
-        key = next(iter(self.services), None)
-        if key is not None:
+    def take_services(self, count: int) -> Iterator[ObjectKey]:
+        """Take out the next Services to decide about, each when it is asked for."""
+        for key in list(islice(self.services, count)):
             del self.services[key]
-        return key
+            yield key
 
     def take_vips(self) -> dict[IPAddress, None]:
         """Take out all VirtualIPs."""

@@ -270,10 +270,7 @@ class Reconciler:
                 self._agenda.services.update(dict.fromkeys(woken))
 
     def _decide(self) -> None:
-        for _ in range(self._settings.services_per_step):
-            key = self._agenda.next_service()
-            if key is None:
-                return
+        for key in self._agenda.take_services(self._settings.services_per_step):
             before = self.assignments.verdicts.get(key)
             self._note(self.assignments.decide(key))
             self._agenda.statuses[key] = None

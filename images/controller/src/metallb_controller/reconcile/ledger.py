@@ -11,6 +11,7 @@ is *leaving*.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metallb.api.meta import ObjectKey
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from metallb_controller.reconcile.observed import Observed
 
 
+@lru_cache(4096)
 def vip_target(address: IPAddress) -> Target:
     """Name the object that stands for an address."""
     return Target(TargetKind.VIRTUAL_IP, ObjectKey("", object_name(address)))

@@ -64,6 +64,9 @@ class Fields:
 
     def text(self, name: str, default: str = "") -> str:
         """Read a string."""
+        value = self.value.get(name)
+        if type(value) is str:  # nearly always, and ten thousand objects are read
+            return value
         value = self._typed(name, str, "a string")
         return default if value is None else str(value)
 
@@ -96,11 +99,13 @@ class Fields:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of strings; items that are none are noted and left out."""
-        items = self._typed(name, list, "a list of strings") or []
-        for index, item in enumerate(items):
-            if not isinstance(item, str):
-                self.note(f"{name}[{index}]", f"a string is wanted, not {shown(item)}")
-        return tuple(item for item in items if isinstance(item, str))
+        items = self._typed(name, list, "a list of strings") or ()
+        found = tuple(item for item in items if isinstance(item, str))
+        if len(found) < len(items):
+            for index, item in enumerate(items):
+                if not isinstance(item, str):
+                    self.note(f"{name}[{index}]", f"a string is wanted, not {shown(item)}")
+        return found
 
     def words(self, name: str) -> tuple[str, ...]:
         """Read a list of strings that many objects have in common."""
@@ -109,21 +114,25 @@ class Fields:
     def mapping(self, name: str) -> dict[str, str]:
         """Read a map of strings; entries that are none are noted and left out."""
         items = self._typed(name, Mapping, "a map of strings") or {}
-        for key, item in items.items():
-            if not isinstance(item, str):
-                self.note(f"{name}[{shown(key)}]", f"a string is wanted, not {shown(item)}")
-        return {key: item for key, item in items.items() if isinstance(item, str)}
+        found = {key: item for key, item in items.items() if isinstance(item, str)}
+        if len(found) < len(items):
+            for key, item in items.items():
+                if not isinstance(item, str):
+                    self.note(f"{name}[{shown(key)}]", f"a string is wanted, not {shown(item)}")
+        return found
 
     def child(self, name: str) -> Fields:
         """Read an object; an absent or wrong one reads as empty."""
-        value = self._typed(name, Mapping, "an object")
-        return Fields(value or {}, f"{self.path}.{name}", self.problems)
+        value = self.value.get(name)
+        if type(value) is not dict:
+            value = self._typed(name, Mapping, "an object") or {}
+        return Fields(value, f"{self.path}.{name}", self.problems)
 
     def children(self, name: str) -> list[Fields]:
         """Read a list of objects; items that are none are noted and left out."""
         found: list[Fields] = []
         for index, item in enumerate(self._typed(name, list, "a list of objects") or []):
-            if isinstance(item, Mapping):
+            if type(item) is dict or isinstance(item, Mapping):
                 found.append(Fields(item, f"{self.path}.{name}[{index}]", self.problems))
             else:
                 self.note(f"{name}[{index}]", f"an object is wanted, not {shown(item)}")
