@@ -16,6 +16,7 @@ from metallb_controller.app.leadership import Leadership
 from metallb_controller.app.metrics import Metrics
 from metallb_controller.app.resources import CLASSES, ENDPOINT_SLICES, SERVICES, VIRTUAL_IPS
 from metallb_controller.app.settings import Settings
+from metallb_controller.reconcile.model import TargetKind
 from metallb_lab.apiserver import Match
 from support.objects import NAMESPACE, class_object, service_object, slice_object
 from support.waiting import DEADLINE_SECONDS, until
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from metallb.kube.client import ApiClient, Resource
+    from metallb_controller.reconcile.model import Result, Write
     from metallb_lab.apiserver import ApiServer
 
 ALICE = Match(user="alice")
@@ -32,10 +34,10 @@ ALICE = Match(user="alice")
 class Term:
     """A term that runs as alice, and what a person sees of it."""
 
-    def __init__(self, alice: ApiClient, admin: ApiClient) -> None:
+    def __init__(self, alice: ApiClient, admin: ApiClient, *, concurrent_writes: int = 4) -> None:
         self.admin = admin
         numbers = itertools.count()
-        self.settings = Settings(NAMESPACE, "alice", concurrent_writes=4)
+        self.settings = Settings(NAMESPACE, "alice", concurrent_writes=concurrent_writes)
         self.events = EventPoster(alice, "controller", "alice", lambda: f"e{next(numbers)}")
         self.metrics = Metrics(lambda: self.leadership.reconciler)
         self.leadership = Leadership(self.settings, alice, alice, self.events, self.metrics)
@@ -211,6 +213,33 @@ async def test_pools_and_writes_are_counted(term: Term) -> None:
         name = "metallb_controller_writes_total"
         assert term.sample(name, kind="VirtualIP", outcome="Done") == 1
         assert term.sample(name, kind="Service", outcome="Done") == 1
+
+
+async def test_who_has_its_entry_does_not_wait_for_others_to_get_theirs(
+    alice: ApiClient, admin: ApiClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    term = Term(alice, admin, concurrent_writes=1)
+    names = [f"s{number:02}" for number in range(20)]
+    for name in names:
+        await term.put(SERVICES, service_object(name))
+    writer = term.leadership._writer
+    carry_out, kinds = writer.carry_out, []
+
+    async def noted(write: Write) -> Result:
+        kinds.append(write.target.kind)
+        return await carry_out(write)
+
+    monkeypatch.setattr(writer, "carry_out", noted)
+    async with term.running():
+        await until(lambda: len(term.leadership.reconciler.observed.services) == len(names))
+        await term.put(CLASSES, class_object(ranges=("10.0.0.0/24",), isDefault=True))
+        for name in names:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                while not await term.addresses(name):
+                    await asyncio.sleep(0.01)
+    written = [kind for kind in kinds if kind is not TargetKind.CLASS_STATUS]
+    assert written.count(TargetKind.VIRTUAL_IP) == written.count(TargetKind.SERVICE_STATUS) == 20
+    assert written.index(TargetKind.SERVICE_STATUS) < 5
 
 
 async def test_what_is_known_at_the_start_is_no_garbage_collectors_business(term: Term) -> None:

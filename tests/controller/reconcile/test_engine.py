@@ -172,6 +172,18 @@ def test_many_services_are_served_in_steps() -> None:
     assert len({item for addresses in shown for item in addresses}) == 250
 
 
+def test_what_was_begun_goes_on_while_nothing_new_is_decided() -> None:
+    world = world_of(class_object(isDefault=True), service_object("a"), service_object("b"))
+    leader = Leader(world, settings=ReconcilerSettings(services_per_step=1))
+    leader.step()
+    (create,) = [write for write in leader.under_way if write.target.kind == "VirtualIP"]
+    leader.execute(leader.under_way.index(create))
+    actions = leader.reconciler.step(leader.now, "t", is_deciding=False)
+    assert [getattr(item, "target", create.target).kind for item in actions] == ["Service"]
+    assert leader.reconciler.has_work()
+    assert leader.reconciler.step(leader.now, "t", is_deciding=False) == []
+
+
 def test_nothing_is_decided_before_the_start() -> None:
     reconciler = Reconciler()
     assert reconciler.step(0.0, "t") == []

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import random
 import time
@@ -39,7 +40,7 @@ from metallb_controller.app.resources import (
 )
 from metallb_controller.app.writes import Writer
 from metallb_controller.reconcile.engine import Reconciler
-from metallb_controller.reconcile.model import PostEvent
+from metallb_controller.reconcile.model import PostEvent, TargetKind
 
 if TYPE_CHECKING:
     from metallb.api.classes import MetalLoadBalancerClass
@@ -56,6 +57,11 @@ if TYPE_CHECKING:
 
 _QUEUED_PER_WORKER = 8
 """Writes that may wait, for each worker, before deciding pauses."""
+
+_TURN = {TargetKind.CLASS_STATUS: 0, TargetKind.SERVICE_STATUS: 1, TargetKind.VIRTUAL_IP: 2}
+"""Which of the writes that wait goes first: a Service that has its entry need not wait for others
+to get theirs.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +86,8 @@ class Leadership:
         self._events = events
         self._metrics = metrics
         self._wake = asyncio.Event()
-        self._queue: asyncio.Queue[Write] = asyncio.Queue()
+        self._queue: asyncio.PriorityQueue[tuple[int, int, Write]] = asyncio.PriorityQueue()
+        self._numbers = itertools.count()
         self.reconciler = Reconciler()
         self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
@@ -184,16 +191,19 @@ class Leadership:
         limit = self._settings.concurrent_writes * _QUEUED_PER_WORKER
         while True:
             self._wake.clear()
-            if self._queue.qsize() < limit:
-                for action in self.reconciler.step(time.monotonic(), wall_clock()):
-                    if isinstance(action, PostEvent):
-                        self._post(action)
-                    else:
-                        self._queue.put_nowait(action)
-                if self.reconciler.has_work():
-                    await asyncio.sleep(0)
-                    continue
-            await self._pause()
+            is_deciding = self._queue.qsize() < limit
+            for action in self.reconciler.step(
+                time.monotonic(), wall_clock(), is_deciding=is_deciding
+            ):
+                if isinstance(action, PostEvent):
+                    self._post(action)
+                else:
+                    turn = _TURN[action.target.kind]
+                    self._queue.put_nowait((turn, next(self._numbers), action))
+            if is_deciding and self.reconciler.has_work():
+                await asyncio.sleep(0)
+            else:
+                await self._pause()
 
     async def _pause(self) -> None:
         due_at = self.reconciler.get_timer()
@@ -207,7 +217,7 @@ class Leadership:
 
     async def _work(self) -> None:
         while True:
-            write = await self._queue.get()
+            _, _, write = await self._queue.get()
             result = await self._writer.carry_out(write)
             self._metrics.count_write(write, result.outcome)
             self.reconciler.done(write, result, time.monotonic())

@@ -209,10 +209,12 @@ class Reconciler:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def step(self, now: float, wall: str) -> list[Action]:
+    def step(self, now: float, wall: str, *, is_deciding: bool = True) -> list[Action]:
         """Do a bounded amount of work; gives the writes and Events that came of it.
 
-        To be called again while `has_work`, and when `get_timer` says so.
+        To be called again while `has_work`, and when `get_timer` says so. With `is_deciding`
+        false no Service is decided about: there are writes enough, and only what has come of
+        those that ended is written.
         """
         if not self._started:
             return []
@@ -224,8 +226,9 @@ class Reconciler:
             self._look_at_services()
         if self._nodes_changed:
             self._refresh_nodes(now)
-        self._wake_waiters()
-        self._decide()
+        if is_deciding:
+            self._wake_waiters()
+            self._decide()
         self.layer2.rebalance(now)
         self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
         actions: list[Action] = [*self._vip_writes(), *self._status_writes(now, wall)]

@@ -122,7 +122,7 @@ class ReconcilerSettings:
     """How the reconciler behaves; times in seconds."""
 
     services_per_step: int = 100
-    """Services looked at in one step, so that a new one does not wait behind ten thousand."""
+    """Services decided about in one step: what happens meanwhile is taken in between steps."""
     status_interval_seconds: float = 1.0
     """A class's status is written at most so often."""
     retry_first_seconds: float = 0.2
