@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address, ip_interface
 from typing import TYPE_CHECKING, Any
@@ -108,7 +108,7 @@ class Fleet:
         liveness.set_peers(self.roll(), self.now)
         for orders in self.orders.values():
             station.announcer.set_orders(orders, self.now)
-        liveness.orders_version = self.version
+        liveness.set_orders_version(self.version, self.now)
         liveness.begin(self.now)
         self._pump(station)
         return station
@@ -160,7 +160,7 @@ class Fleet:
         """Give orders to all nodes, but for those that hear of them later (by `catch_up`)."""
         waiting = frozenset(late)
         self.version += 1
-        self.orders.update((item.address, item) for item in orders)
+        self.orders.update((item.address, replace(item, version=self.version)) for item in orders)
         for name in self.names:
             if name not in waiting:
                 self.catch_up(name)
@@ -168,26 +168,26 @@ class Fleet:
     def spread_orders(self, orders: Orders, skew_seconds: float) -> None:
         """Give orders that each node hears of at a time of its own, the older ones first."""
         self.version += 1
-        self.orders[orders.address] = orders
+        orders = self.orders[orders.address] = replace(orders, version=self.version)
         for name in self.names:
             at = max(
                 self.now + self.chance.random() * skew_seconds, self._told_at.get(name, self.now)
             )
             self._told_at[name] = at
-            self._at(at, partial(self._tell, self.stations[name], orders, self.version))
+            self._at(at, partial(self._tell, self.stations[name], orders))
 
-    def _tell(self, station: Station, orders: Orders, version: int) -> None:
+    def _tell(self, station: Station, orders: Orders) -> None:
         station.announcer.set_orders(orders, self.now)
-        station.liveness.orders_version = version
+        station.liveness.set_orders_version(orders.version, self.now)
         self._pump(station)
 
     def catch_up(self, name: str) -> None:
         """Let a node hear of all orders that it has not heard of."""
         station = self.stations[name]
         if station.is_running:
-            station.liveness.orders_version = self.version
             for item in self.orders.values():
                 station.announcer.set_orders(item, self.now)
+            station.liveness.set_orders_version(self.version, self.now)
             self._pump(station)
 
     # -- the wire
@@ -258,7 +258,7 @@ class Fleet:
         mac = mac_of(station.index)
         for name in self.names:
             if name != station.name:
-                self._deliver(station.name, name, lambda at: self._see(at, address, mac))
+                self._deliver(station.name, name, partial(self._see, address, mac, False))
 
     def _ask(self, station: Station, address: IPAddress) -> None:
         """Ask the segment who has a VIP; whoever announces it answers."""
@@ -266,16 +266,26 @@ class Fleet:
         def answer(at: Station) -> None:
             if address in at.announced():
                 mac = mac_of(at.index)
-                self._deliver(at.name, station.name, lambda it: self._see(it, address, mac))
+                self._deliver(at.name, station.name, partial(self._see, address, mac, True))
 
         for name in self.names:
             if name != station.name:
                 self._deliver(station.name, name, answer)
 
-    def _see(self, station: Station, address: IPAddress, mac: bytes) -> None:
+    def _see(self, address: IPAddress, mac: bytes, is_answer: bool, station: Station) -> None:
         node = station.liveness.node_of(mac)
-        is_newer = node is not None and station.liveness.has_newer_orders(node)
-        station.announcer.saw(address, node, mac.hex(), "eth0", self.now, is_newer=is_newer)
+        version = 0 if node is None else station.liveness.orders_version_of(node)
+        is_newer = version > station.liveness.orders_version
+        station.announcer.saw(
+            address,
+            node,
+            mac.hex(),
+            "eth0",
+            self.now,
+            is_answer=is_answer,
+            version=version,
+            is_newer=is_newer,
+        )
 
     # -- time --------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ class Policy:
 
     def say_table(self, *orders: Orders, peers: dict[str, Peer] | None = None) -> None:
         """Tell reflex all."""
-        vips = [control.vip_line(item, 1) for item in orders]
+        vips = [control.vip_line(item) for item in orders]
         self.say(control.peers_line(peers or {}), control.RESET, *vips, control.synced_line(1))
 
     def said(self, do: str, **wanted: Any) -> list[Line]:

@@ -47,8 +47,33 @@ def _orders(
     address: IPAddress = VIP,
     interfaces: tuple[str, ...] = (),
     is_suspended: bool = False,
+    version: int = 0,
 ) -> Orders:
-    return Orders(address, nodes, interfaces, is_suspended)
+    return Orders(address, nodes, interfaces, is_suspended, version)
+
+
+def _saw(
+    made: Announcer,
+    address: IPAddress,
+    node: str | None,
+    mac: str,
+    interface: str,
+    now: float,
+    *,
+    is_answer: bool = True,
+    version: int = 0,
+    is_newer: bool = False,
+) -> None:
+    made.saw(
+        address,
+        node,
+        mac,
+        interface,
+        now,
+        is_answer=is_answer,
+        version=version,
+        is_newer=is_newer,
+    )
 
 
 def _changes(made: Announcer) -> list[Change]:
@@ -153,7 +178,7 @@ def test_the_old_owner_goes_on_until_it_sees_the_new_one() -> None:
     _changes(made)
     made.set_orders(_orders("b", "a"), 2.0)
     assert _changes(made) == []
-    made.saw(VIP, "b", "02:b", "eth0", 2.1)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.1)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
     assert made.owned == {"eth0": set()}
 
@@ -179,7 +204,7 @@ def test_a_new_owner_that_is_not_seen_is_asked_for() -> None:
     gaps = [after - before for before, after in pairwise(times)]
     assert times[0] == pytest.approx(2.05)
     assert gaps == pytest.approx([0.5, 1.0, 2.0, 4.0, 8.0, 8.0, 8.0])
-    made.saw(VIP, "b", "02:b", "eth0", 40.0)
+    _saw(made, VIP, "b", "02:b", "eth0", 40.0)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
 
 
@@ -188,12 +213,12 @@ def test_a_new_owner_that_was_seen_is_asked_once_whether_it_goes_on() -> None:
     _up(made, b=READY)
     made.set_orders(_orders("a", "b"), 1.0)
     made.set_orders(_orders("b", "a"), 2.0)
-    made.saw(VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
     _changes(made)
     assert _wait(made) == pytest.approx(2.11)
     assert _changes(made) == [Ask(VIP)]
     assert made.watched == {VIP.packed}
-    made.saw(VIP, "b", "02:b", "eth0", 2.12)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.12)
     _wait(made)
     assert (_changes(made), made.get_timer(), made.watched) == ([], None, set())
 
@@ -204,7 +229,7 @@ def test_the_old_owner_announces_again_when_the_new_one_does_not_answer() -> Non
     _up(made, b=READY)
     made.set_orders(_orders("a", "b"), 1.0)
     made.set_orders(_orders("b", "a"), 2.0)
-    made.saw(VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
     _wait(made)
     _changes(made)
     assert _wait(made) == pytest.approx(2.21)
@@ -219,12 +244,36 @@ def test_one_that_stops_or_starts_announces_nothing_again(state: NodeState) -> N
     _up(made, b=READY)
     made.set_orders(_orders("a", "b"), 1.0)
     made.set_orders(_orders("b", "a"), 2.0)
-    made.saw(VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
     made.set_state(state, 2.02)
     _wait(made)
     _changes(made)
     _wait(made)
     assert (_changes(made), made.get_timer()) == ([], None)
+
+
+def test_a_new_owner_that_has_older_orders_may_be_giving_way_itself() -> None:
+    made = _announcer()
+    _up(made, b=READY)
+    made.set_orders(_orders("a", "b", version=1), 1.0)
+    made.set_orders(_orders("b", "a", version=7), 2.0)
+    _changes(made)
+    _wait(made)
+    assert _changes(made) == [Ask(VIP)]
+    _saw(made, VIP, "b", "02:b", "eth0", 2.06, version=6)
+    assert _changes(made) == []
+    assert _wait(made) == pytest.approx(2.11)
+    assert _changes(made) == [Ask(VIP)]
+    _saw(made, VIP, "b", "02:b", "eth0", 2.12, version=7)
+    assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
+
+
+def test_orders_that_differ_by_their_version_only_are_the_same() -> None:
+    made = _announcer()
+    made.set_orders(_orders("a", version=1), 1.0)
+    _changes(made)
+    made.set_orders(_orders("a", version=2), 2.0)
+    assert _changes(made) == []
 
 
 def test_nobody_is_asked_for_what_is_ours_after_all() -> None:
@@ -245,9 +294,9 @@ def _contested(node: str, *nodes: str, others: tuple[str, ...] = ("b", "c")) -> 
     _up(made, **dict.fromkeys(others, READY))
     made.set_orders(_orders(*nodes), 1.0)
     _changes(made)
-    made.saw(VIP, node, "02:x", "eth0", 3.0)
+    _saw(made, VIP, node, "02:x", "eth0", 3.0)
     assert _changes(made) == []
-    made.saw(VIP, node, "02:x", "eth0", 3.05)  # asked for only once
+    _saw(made, VIP, node, "02:x", "eth0", 3.05)  # asked for only once
     assert _wait(made) == pytest.approx(3.1)
     assert _changes(made) == [Ask(VIP)]
     return made
@@ -256,9 +305,9 @@ def _contested(node: str, *nodes: str, others: tuple[str, ...] = ("b", "c")) -> 
 @pytest.mark.parametrize("node", ["b", "c", "z"], ids=["behind us", "not named", "not alive"])
 def test_one_that_has_no_right_to_it_is_told_who_announces(node: str) -> None:
     made = _contested(node, "a", "b", "z")
-    made.saw(VIP, node, "02:x", "eth0", 3.11)
+    _saw(made, VIP, node, "02:x", "eth0", 3.11)
     assert _changes(made) == [Announce(VIP)]
-    made.saw(VIP, node, "02:x", "eth0", 3.12)
+    _saw(made, VIP, node, "02:x", "eth0", 3.12)
     assert _changes(made) == []
     assert made.get_timer() is None
 
@@ -266,7 +315,7 @@ def test_one_that_has_no_right_to_it_is_told_who_announces(node: str) -> None:
 def test_a_claim_that_only_crossed_our_announcement_is_of_no_matter() -> None:
     made = _contested("b", "a", "b")
     assert (_changes(made), made.get_timer()) == ([], None)
-    made.saw(VIP, "b", "02:b", "eth0", 3.9)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.9)
     assert _changes(made) == []
     assert made.get_timer() == 4.0
 
@@ -275,19 +324,26 @@ def test_it_gives_way_to_one_with_newer_orders_that_stays_with_it() -> None:
     made = _announcer()
     _up(made, b=READY)
     made.set_orders(_orders("a", "b"), 1.0)
-    made.saw(VIP, "b", "02:b", "eth0", 3.0, is_newer=True)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.0, is_newer=True)
     _changes(made)
     _wait(made)
     assert _changes(made) == [Ask(VIP)]
-    made.saw(VIP, "b", "02:b", "eth0", 3.11, is_newer=True)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.11, is_newer=True)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
+
+
+def test_what_is_said_unasked_is_no_answer() -> None:
+    """It may have been said before the question, by one that has given way since."""
+    made = _contested("b", "a", "b")
+    _saw(made, VIP, "b", "02:b", "eth0", 3.11, is_answer=False, is_newer=True)
+    assert (_changes(made), made.get_timer()) == ([], None)
 
 
 def test_it_gives_way_at_once_to_one_named_before_it_whose_heartbeats_it_does_not_hear() -> None:
     made = _announcer()
     made.set_orders(_orders("b", "a"), 1.0)
     _changes(made)
-    made.saw(VIP, "b", "02:b", "eth0", 3.0)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.0)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
 
 
@@ -296,7 +352,7 @@ def test_it_does_not_give_way_to_one_named_before_it_that_it_sees_joining() -> N
     _up(made, b=JOINING)
     made.set_orders(_orders("b", "a"), 1.0)
     _changes(made)
-    made.saw(VIP, "b", "02:b", "eth0", 3.0)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.0)
     assert _changes(made) == []
     assert made.announced() == {VIP: ("eth0",)}
 
@@ -309,9 +365,9 @@ def _left_to_b(*others: str, interfaces: tuple[str, ...] = ()) -> Announcer:
     made = _announcer()
     _up(made, b=READY, **dict.fromkeys(others, READY))
     made.set_orders(_orders("a", *others, interfaces=interfaces), 1.0)
-    made.saw(VIP, "b", "02:b", "eth0", 2.9, is_newer=True)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.9, is_newer=True)
     _wait(made)
-    made.saw(VIP, "b", "02:b", "eth0", 3.0, is_newer=True)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.0, is_newer=True)
     assert made.announced() == {}
     _changes(made)
     return made
@@ -323,7 +379,7 @@ def test_one_that_it_was_left_to_is_asked_for_it_now_and_then() -> None:
     for _ in range(4):
         due_at = _wait(made)
         asked.append((round(due_at, 3), _changes(made)))
-        made.saw(VIP, "b", "02:b", "eth0", due_at + 0.001, is_newer=True)
+        _saw(made, VIP, "b", "02:b", "eth0", due_at + 0.001, is_newer=True)
     assert asked == [(3.1, [Ask(VIP)]), (3.2, []), (5.2, [Ask(VIP)]), (5.3, [])]
 
 
@@ -331,16 +387,24 @@ def test_what_was_left_is_taken_back_when_nobody_answers() -> None:
     made = _left_to_b("c")
     made.handle_timer(3.1)
     assert _changes(made) == [Ask(VIP)]
-    made.saw(VIP, "c", "02:c", "eth0", 3.15)
+    _saw(made, VIP, "c", "02:c", "eth0", 3.15)
     made.handle_timer(3.2)
     assert _changes(made) == [Announced(VIP, AnnounceReason.UNANSWERED, "b", None, ("eth0",))]
     assert made.get_timer() is None
 
 
+def test_what_was_left_is_taken_back_when_it_is_only_said_unasked() -> None:
+    made = _left_to_b()
+    made.handle_timer(3.1)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.11, is_answer=False, is_newer=True)
+    made.handle_timer(3.2)
+    assert made.announced() == {VIP: ("eth0",)}
+
+
 def test_what_was_left_is_taken_back_from_one_whose_orders_are_newer_no_more() -> None:
     made = _left_to_b()
     made.handle_timer(3.1)
-    made.saw(VIP, "b", "02:b", "eth0", 3.11)
+    _saw(made, VIP, "b", "02:b", "eth0", 3.11)
     made.handle_timer(3.2)
     assert made.announced() == {VIP: ("eth0",)}
 
@@ -397,7 +461,7 @@ def test_nothing_is_announced_again_without_an_interface() -> None:
     _up(made, b=READY)
     made.set_orders(_orders("a", "b"), 1.0)
     made.set_orders(_orders("b", "a"), 2.0)
-    made.saw(VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
     made.set_links((), 2.05)
     _wait(made)
     _changes(made)
@@ -438,7 +502,7 @@ def test_a_released_vip_is_withdrawn_and_forgotten() -> None:
     made.remove(VIP)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.RELEASED)]
     made.remove(VIP)
-    made.saw(VIP, None, "02:x", "eth0", 2.0)
+    _saw(made, VIP, None, "02:x", "eth0", 2.0)
     assert _changes(made) == []
     assert made.addresses() == []
 
@@ -488,11 +552,11 @@ def test_a_claim_by_a_stranger_is_a_conflict_and_is_answered_now_and_then() -> N
     made = _announcer()
     made.set_orders(_orders("a"), 1.0)
     _changes(made)
-    made.saw(VIP, None, "02:99", "eth0", 2.0)
+    _saw(made, VIP, None, "02:99", "eth0", 2.0)
     assert _changes(made) == [ConflictSeen(VIP, "02:99", "eth0"), Announce(VIP)]
-    made.saw(VIP, None, "02:99", "eth0", 3.0)
+    _saw(made, VIP, None, "02:99", "eth0", 3.0)
     assert _changes(made) == []
-    made.saw(VIP, None, "02:99", "eth0", 2.0 + DEFEND_SECONDS)
+    _saw(made, VIP, None, "02:99", "eth0", 2.0 + DEFEND_SECONDS)
     assert _changes(made) == [Announce(VIP)]
     over_at = 2.0 + DEFEND_SECONDS + CONFLICT_SECONDS
     assert made.get_timer() == over_at
@@ -506,12 +570,12 @@ def test_a_claim_by_a_stranger_is_a_conflict_and_is_answered_now_and_then() -> N
 def test_a_conflict_ends_with_the_announcement() -> None:
     made = _announcer()
     made.set_orders(_orders("a"), 1.0)
-    made.saw(VIP, None, "02:99", "eth0", 2.0)
+    _saw(made, VIP, None, "02:99", "eth0", 2.0)
     _changes(made)
     made.set_orders(_orders("a", is_suspended=True), 3.0)
     assert _changes(made) == [ConflictGone(VIP), Withdrawn(VIP, WithdrawReason.SUSPENDED)]
     made.set_orders(_orders("a"), 4.0)
-    made.saw(VIP, None, "02:99", "eth0", 5.0)
+    _saw(made, VIP, None, "02:99", "eth0", 5.0)
     made.remove(VIP)
     assert made.get_timer() is None
 
@@ -520,7 +584,7 @@ def test_what_is_seen_of_a_vip_that_is_not_announced_does_not_matter() -> None:
     made = _announcer()
     _up(made, b=READY)
     made.set_orders(_orders("b", "a"), 1.0)
-    made.saw(VIP, None, "02:99", "eth0", 2.0)
+    _saw(made, VIP, None, "02:99", "eth0", 2.0)
     assert _changes(made) == []
 
 
@@ -539,5 +603,5 @@ def test_one_that_leaves_goes_on_until_another_is_seen() -> None:
     _changes(made)
     made.set_state(LEAVING, 2.0)
     assert _changes(made) == []
-    made.saw(VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]

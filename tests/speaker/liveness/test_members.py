@@ -325,16 +325,21 @@ def test_the_time_in_which_we_were_deaf_is_not_counted(late: float) -> None:
     assert set(core.members()) == ({"b"} if late > INTERVAL else set())
 
 
-def test_newer_orders_are_known_from_heartbeats() -> None:
+def test_how_far_orders_are_is_told_at_once_but_not_without_end() -> None:
     fleet = _settled(2)
-    core = fleet.stations["n0"].liveness
-    assert not core.has_newer_orders("n1")
-    assert not core.has_newer_orders("nobody")
-    fleet.stations["n1"].liveness.orders_version = 7
-    fleet.run_for(INTERVAL)
-    assert core.has_newer_orders("n1")
-    core.orders_version = 7
-    assert not core.has_newer_orders("n1")
+    here, there = fleet.stations["n0"].liveness, fleet.stations["n1"].liveness
+    there.datagrams_to_send()
+    there.set_orders_version(7, fleet.now)
+    assert len(there.datagrams_to_send()) == 1
+    there.set_orders_version(7, fleet.now + INTERVAL)
+    there.set_orders_version(8, fleet.now + INTERVAL / 2)
+    assert there.datagrams_to_send() == []
+    there.set_orders_version(9, fleet.now + 1.1 * INTERVAL)
+    [datagram] = there.datagrams_to_send()
+    assert (there.orders_version, here.orders_version_of("n1")) == (9, 0)
+    assert here.receive_datagram(datagram.data, fleet.now) is None
+    assert here.orders_version_of("n1") == 9
+    assert here.orders_version_of("nobody") == 0
 
 
 def test_losing_all_links_is_being_cut_off() -> None:

@@ -47,10 +47,10 @@ class TestTable:
         return [self.table.take(control.decode(control.encode(line)), 1.0) for line in lines]
 
     def test_a_whole_table_replaces_what_was_there(self) -> None:
-        old = self.take(control.vip_line(Orders(OTHER, ("a",)), 3))
+        old = self.take(control.vip_line(Orders(OTHER, ("a",), version=3)))
         done = self.take(
             control.RESET,
-            control.vip_line(Orders(VIP, ("a", "b"), ("eth0",)), 9),
+            control.vip_line(Orders(VIP, ("a", "b"), ("eth0",), version=9)),
             control.synced_line(9),
         )
         assert (old, done) == ([False], [False, False, True])
@@ -58,17 +58,17 @@ class TestTable:
         assert self.liveness.orders_version == 9
 
     def test_what_is_announced_stays_so_while_a_table_comes_in(self) -> None:
-        self.take(control.vip_line(Orders(VIP, ("a",)), 3), control.RESET)
+        self.take(control.vip_line(Orders(VIP, ("a",), version=3)), control.RESET)
         assert self.announcer.announced() == {VIP: ("eth0",)}
         assert self.liveness.orders_version == 3
-        self.take(control.vip_line(Orders(OTHER, ("a",)), 9))
+        self.take(control.vip_line(Orders(OTHER, ("a",), version=9)))
         assert self.liveness.orders_version == 3  # not before all is told
         self.take(control.synced_line(9))
         assert self.announcer.announced() == {OTHER: ("eth0",)}
 
     def test_one_vip_changes_and_goes(self) -> None:
-        self.take(control.vip_line(Orders(VIP, ("a",)), 3))
-        self.take(control.vip_line(Orders(VIP, ("a",), is_suspended=True), 4))
+        self.take(control.vip_line(Orders(VIP, ("a",), version=3)))
+        self.take(control.vip_line(Orders(VIP, ("a",), is_suspended=True, version=4)))
         assert (self.announcer.announced(), self.announcer.addresses()) == ({}, [VIP])
         assert self.liveness.orders_version == 4
         self.take(control.gone_line(VIP))

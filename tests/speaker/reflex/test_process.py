@@ -170,7 +170,7 @@ async def test_it_goes_on_without_policy_and_tells_a_new_one_all(
         assert policy.said("announced") == [first]
         assert policy.said("state") == [control.state_line("READY")]
         policy.say_table(orders(VIP4, "near"))
-        policy.say(control.vip_line(orders(OTHER, "near"), 2))
+        policy.say(control.vip_line(orders(OTHER, "near")))
         await policy.hear("announced", address=OTHER)
         assert policy.said("announced", address=VIP4) == [first]
 
@@ -353,7 +353,7 @@ async def test_the_next_owner_is_asked_for_and_its_answer_counts(
         await peer.until(lambda: peer.near_state() is NodeState.READY)
         near.far_ip("addr", "add", address, "dev", "eth0")
         assert not policy.said("withdrawn")
-        policy.say(control.vip_line(orders(address, "far", "near"), 2))
+        policy.say(control.vip_line(orders(address, "far", "near")))
         assert (await policy.hear("withdrawn", address=address))["reason"] == "TakenOver"
 
 
@@ -366,7 +366,7 @@ async def test_the_old_owner_goes_on_until_the_new_one_is_seen(
         await policy.hear("announced", address=address)
         await policy.hear("peer", node="far", alive=True)
         await peer.until(lambda: peer.near_state() is NodeState.READY)
-        policy.say(control.vip_line(orders(address, "far", "near"), 2))
+        policy.say(control.vip_line(orders(address, "far", "near")))
         # it asks for the new owner by a probe, so it has taken the orders; and goes on
         assert macs(await wire.answers(address, DEADLINE_SECONDS)) == {NEAR_MAC}
         assert not policy.said("withdrawn")

@@ -51,15 +51,15 @@ def decode(data: bytes) -> Line:
 RESET: Line = {"do": "reset"}
 
 
-def vip_line(orders: Orders, version: int) -> Line:
-    """Say the orders for a VIP, and how far in the ledger they are."""
+def vip_line(orders: Orders) -> Line:
+    """Say the orders for a VIP."""
     return {
         "do": "vip",
         "address": str(orders.address),
         "nodes": orders.nodes,
         "interfaces": orders.interfaces,
         "suspended": orders.is_suspended,
-        "version": version,
+        "version": orders.version,
     }
 
 
@@ -75,6 +75,7 @@ def orders_of(line: Line) -> Orders:
         nodes=tuple(line["nodes"]),
         interfaces=tuple(line["interfaces"]),
         is_suspended=bool(line["suspended"]),
+        version=int(line["version"]),
     )
 
 

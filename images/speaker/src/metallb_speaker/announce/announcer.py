@@ -4,7 +4,8 @@ For each VIP the view (`announce.view`) says who is to announce it, the *winner*
 follows:
 
     we win, and do not announce            announce at once
-    we announce, and another wins          go on until it is seen on the wire, and ask for it
+    we announce, and another wins          go on until it is seen on the wire, with these orders
+                                           or newer ones, and ask for it
     we win, and another announces too      leave it to one that the order names before us; ask
                                            any other whether it does: leave it to one that stays
                                            with it and has newer orders, else say once more that
@@ -185,12 +186,14 @@ class Announcer:
         interface: str,
         now: float,
         *,
+        is_answer: bool,
+        version: int = 0,
         is_newer: bool = False,
     ) -> None:
         """Take in that another station claims a VIP.
 
-        `node` is None when it is no speaker's; `is_newer` tells that its orders are newer than
-        ours.
+        `node` is None when it is no speaker's; an answer is given when asked and not before;
+        `version` is how far its orders are, `is_newer` tells that this is farther than ours.
         """
         vip = self._ledger.vips.get(address)
         if vip is None:
@@ -199,12 +202,17 @@ class Announcer:
             if vip.is_announced:
                 self._dispute(vip, mac, interface, now)
             return
-        has_right = vip.winner == node or self._view.outranks_us(vip.orders, node)
+        knows_it = version >= vip.orders.version  # else it may just be about to give way to us
+        has_right = (vip.winner == node and knows_it) or self._view.outranks_us(vip.orders, node)
         if not vip.is_announced:
-            vip.is_confirmed |= vip.left_to == node and (has_right or is_newer)
+            vip.is_confirmed |= is_answer and vip.left_to == node and (has_right or is_newer)
         elif has_right:
             self._give_way(vip, node, now)
-        else:
+        elif vip.winner == node:
+            self._ledger.ask_by(vip, now + HANDOVER_ASK_SECONDS)
+        elif now - vip.asked_at > ANSWER_SECONDS:
+            self._ledger.ask_by(vip, now + CONTEST_ASK_SECONDS)
+        elif is_answer:
             self._contest(vip, node, now, is_newer=is_newer)
 
     def stop(self) -> None:
@@ -247,7 +255,7 @@ class Announcer:
             self._ledger.ask_no_more(vip)
             vip.ask_gap_seconds = HANDOVER_GAP_SECONDS[0]
         else:
-            self._ledger.ask_soon(vip, now + HANDOVER_ASK_SECONDS)
+            self._ledger.ask_by(vip, now + HANDOVER_ASK_SECONDS)
 
     def _ask(self, vip: Vip, now: float) -> None:
         """Ask who else has what we announce."""
@@ -260,10 +268,8 @@ class Announcer:
     # -- giving way --------------------------------------------------------------------------------
 
     def _contest(self, vip: Vip, node: str, now: float, *, is_newer: bool) -> None:
-        """Answer a speaker that announces what it should not, as far as we know."""
-        if now - vip.asked_at > ANSWER_SECONDS:
-            self._ledger.ask_soon(vip, now + CONTEST_ASK_SECONDS)
-        elif is_newer:
+        """Face a speaker that stays with what it should not have, as far as we know."""
+        if is_newer:
             self._give_way(vip, node, now)
         elif now - vip.said_at >= REASSERT_SECONDS:
             vip.said_at = now

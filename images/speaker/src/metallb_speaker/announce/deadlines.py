@@ -31,6 +31,11 @@ class Deadlines(Generic[Key]):
             self._heap = [item for item in self._heap if self._at.get(item[2]) == item[0]]
             heapq.heapify(self._heap)
 
+    def set_by(self, key: Key, at: float) -> None:
+        """Give a key a deadline, unless it has an earlier one."""
+        if at < self._at.get(key, float("inf")):
+            self.set(key, at)
+
     def drop(self, key: Key) -> None:
         """Take a key's deadline away, if it has one."""
         self._at.pop(key, None)

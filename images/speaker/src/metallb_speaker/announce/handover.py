@@ -150,10 +150,9 @@ class Ledger:
         """Let a VIP be asked for at a time, in place of the one it has."""
         self._asks.set(vip.orders.address, at)
 
-    def ask_soon(self, vip: Vip, at: float) -> None:
-        """Let a VIP be asked for at a time, unless it has one."""
-        if vip.orders.address not in self._asks:
-            self.ask_at(vip, at)
+    def ask_by(self, vip: Vip, at: float) -> None:
+        """Let a VIP be asked for at a time, unless it will be before."""
+        self._asks.set_by(vip.orders.address, at)
 
     def ask_no_more(self, vip: Vip) -> None:
         """Let nobody be asked for a VIP."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -16,13 +16,15 @@ class Orders:
     """What the controller wants for one VIP.
 
     `nodes` may announce it, the first one that can does; `interfaces` names where, on any node
-    (none: everywhere). While suspended nobody is to.
+    (none: everywhere). While suspended nobody is to. Versions grow alike on all nodes, over all
+    VIPs; orders that differ by it only are the same.
     """
 
     address: IPAddress
     nodes: tuple[str, ...]
     interfaces: tuple[str, ...] = ()
     is_suspended: bool = False
+    version: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,6 @@ class Liveness:
         self.node = node
         self.incarnation = incarnation
         self.settings = settings or LivenessSettings()
-        self.orders_version = 0
-        """Version of the orders that we have heard of; told to others."""
         self._keys = tuple(keys)
         self._phase = phase
         self._period = self.settings.interval_seconds * (0.85 + phase / 10)
@@ -78,6 +76,8 @@ class Liveness:
         self._known: dict[str, Peer] = {}
         self._links: tuple[LocalLink, ...] = ()
         self._macs: dict[str, bytes] = {}
+        self._orders_version = 0
+        self._version_said_at = float("-inf")
         self._challenge = incarnation
         self._sequence = 0
         self._standing = Standing(self.settings)
@@ -111,6 +111,16 @@ class Liveness:
         self._links = tuple(links)
         self._macs = {link.name: link.mac for link in self._links}
         self._refresh_paths(DownReason.UNREACHABLE, now)
+
+    def set_orders_version(self, version: int, now: float) -> None:
+        """Take in how far our orders are; others are told at once, but no more than once each
+        interval.
+        """
+        if version != self._orders_version:
+            self._orders_version = version
+            if now - self._version_said_at >= self.settings.interval_seconds:
+                self._version_said_at = now
+                self._send_all()
 
     def leave(self) -> None:
         """Say that we stop; others take over what we announce."""
@@ -161,10 +171,15 @@ class Liveness:
                 return node
         return None
 
-    def has_newer_orders(self, node: str) -> bool:
-        """Tell whether a peer has heard of orders that we have not."""
+    @property
+    def orders_version(self) -> int:
+        """How far our orders are."""
+        return self._orders_version
+
+    def orders_version_of(self, node: str) -> int:
+        """Tell how far a peer's orders are, as it said last."""
         peer = self._peers.get(node)
-        return peer is not None and peer.orders_version > self.orders_version
+        return 0 if peer is None else peer.orders_version
 
     # -- datagrams ---------------------------------------------------------------------------------
 
@@ -323,7 +338,7 @@ class Liveness:
             echo=0 if session.state is PathState.DOWN else peer.its_challenge,
             interval_seconds=self.settings.interval_seconds,
             multiplier=self.settings.multiplier,
-            orders_version=self.orders_version,
+            orders_version=self._orders_version,
             mac=self._macs.get(session.path.local_link, bytes(6)),
         )
         self._outgoing.append(Datagram(session.path, encode(heartbeat, self._keys[0])))

@@ -83,7 +83,6 @@ class Policy:
             settings.node, self.reports, self.find_vip, (self._vips.counts, self._roll.counts)
         )
         self._state = "STARTING"
-        self._version = 0
 
     def why_not_ready(self) -> str | None:
         """Tell why this process cannot do its work; None: it can."""
@@ -146,8 +145,7 @@ class Policy:
             self._reflex.say(control.gone_line(address))
             self.metrics.forget(address)
         elif old is None or old.spec.layer2 != new.spec.layer2:
-            self._version = max(self._version, _version(new))
-            self._reflex.say(control.vip_line(_orders(new), self._version))
+            self._reflex.say(control.vip_line(_orders(new)))
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():
@@ -175,10 +173,10 @@ class Policy:
     def _tell_all(self) -> None:
         self._tell_roll()
         self._reflex.say(control.RESET)
-        self._version = max(map(_version, self._vips), default=0)
-        for vip in self._vips:
-            self._reflex.say(control.vip_line(_orders(vip), self._version))
-        self._reflex.say(control.synced_line(self._version))
+        orders = [_orders(vip) for vip in self._vips]
+        for item in orders:
+            self._reflex.say(control.vip_line(item))
+        self._reflex.say(control.synced_line(max((item.version for item in orders), default=0)))
 
     def _tell_roll(self) -> None:
         roll = {str(item.node): item for item in self._roll}
@@ -226,13 +224,15 @@ class Policy:
 
 
 def _orders(vip: VirtualIP) -> Orders:
+    """Give the orders in an object; resourceVersions compare (see `metallb.kube.reflector`)."""
     layer2 = vip.spec.layer2
-    return Orders(vip.spec.address, layer2.nodes, layer2.interfaces, layer2.suspended is not None)
-
-
-def _version(vip: VirtualIP) -> int:
-    """How far in the ledger an object is: they compare (see `metallb.kube.reflector`)."""
-    return int(vip.meta.resource_version)
+    return Orders(
+        address=vip.spec.address,
+        nodes=layer2.nodes,
+        interfaces=layer2.interfaces,
+        is_suspended=layer2.suspended is not None,
+        version=int(vip.meta.resource_version),
+    )
 
 
 def _links_of(line: Line) -> tuple[HeartbeatLink, ...]:

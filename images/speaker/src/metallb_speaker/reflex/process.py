@@ -66,6 +66,7 @@ LEAVE_SECONDS = 1.0
 COUNTERS_SECONDS = 5.0
 
 _USES = frozenset({SightingKind.ARP_REQUEST, SightingKind.NEIGHBOR_SOLICITATION})
+_ANSWERS = frozenset({SightingKind.ARP_REPLY, SightingKind.SOLICITED_ADVERTISEMENT})
 
 log = logging.getLogger(__name__)
 
@@ -186,13 +187,16 @@ class Reflex:
         if sighting.kind in _USES:
             return
         node = self._liveness.node_of(sighting.mac.packed)
+        version = 0 if node is None else self._liveness.orders_version_of(node)
         self._announcer.saw(
             ip_address(sighting.address),
             node,
             str(sighting.mac),
             port.link.name,
             self._loop.time(),
-            is_newer=node is not None and self._liveness.has_newer_orders(node),
+            is_answer=sighting.kind in _ANSWERS,
+            version=version,
+            is_newer=version > self._liveness.orders_version,
         )
         self._pump()
 

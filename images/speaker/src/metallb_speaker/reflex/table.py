@@ -50,12 +50,12 @@ class Table:
         if self._listed is not None:
             self._listed.add(orders.address)
         else:
-            self._liveness.orders_version = line["version"]
+            self._liveness.set_orders_version(orders.version, now)
 
     def _finish(self, version: int, now: float) -> None:
         listed, self._listed = self._listed or set(), None
         for address in self._announcer.addresses():
             if address not in listed:
                 self._announcer.remove(address)
-        self._liveness.orders_version = version
+        self._liveness.set_orders_version(version, now)
         self._liveness.begin(now)
