@@ -2,10 +2,10 @@
 
     python -m metallb_lab.backends --socket PATH
 
-Told by JSON lines over a unix socket: {"pod": NAME, "node": NODE, "netns": NAMESPACE}; answered
-by "ok". From then on the pod answers HTTP on port 8080 with who it is and who asked, and echoes
-UDP there, over IPv4 and IPv6. The sockets are made inside the pods' namespaces, so the traffic is
-real.
+Told by JSON lines over a unix socket, which is there as soon as it can be connected to:
+{"pod": NAME, "node": NODE, "netns": NAMESPACE}; answered by "ok". From then on the pod answers HTTP
+on port 8080 with who it is and who asked, and echoes UDP there, over IPv4 and IPv6. The sockets are
+made inside the pods' namespaces, so the traffic is real.
 """
 
 from __future__ import annotations
@@ -91,7 +91,9 @@ async def _listen(path: Path) -> None:
             writer.write(b"ok\n")
         writer.close()
 
-    server = await asyncio.start_unix_server(take, path=str(path))
+    draft = path.with_suffix(".draft")
+    server = await asyncio.start_unix_server(take, path=str(draft))
+    draft.rename(path)  # whoever sees it can connect
     async with server:
         await server.serve_forever()
 
