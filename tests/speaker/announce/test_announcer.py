@@ -596,6 +596,21 @@ def test_stopping_withdraws_everything() -> None:
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.STOPPED)]
 
 
+def test_one_that_joins_again_believes_answers_only_for_a_while() -> None:
+    """The other may have seen it READY, and be giving way to it."""
+    made = _announcer()
+    _up(made, b=READY)
+    made.set_orders(_orders("a", "b"), 1.0)
+    made.set_state(JOINING, 2.0)
+    _changes(made)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01, is_answer=False)
+    assert _changes(made) == []
+    assert _wait(made) == pytest.approx(2.05)
+    assert _changes(made) == [Ask(VIP)]
+    _saw(made, VIP, "b", "02:b", "eth0", 2.051)
+    assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]
+
+
 def test_one_that_leaves_goes_on_until_another_is_seen() -> None:
     made = _announcer()
     _up(made, b=READY)
@@ -603,5 +618,5 @@ def test_one_that_leaves_goes_on_until_another_is_seen() -> None:
     _changes(made)
     made.set_state(LEAVING, 2.0)
     assert _changes(made) == []
-    _saw(made, VIP, "b", "02:b", "eth0", 2.01)
+    _saw(made, VIP, "b", "02:b", "eth0", 2.01, is_answer=False)
     assert _changes(made) == [Withdrawn(VIP, WithdrawReason.TAKEN_OVER)]

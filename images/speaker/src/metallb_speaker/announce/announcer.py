@@ -52,6 +52,7 @@ from metallb_speaker.announce.model import (
     WithdrawReason,
 )
 from metallb_speaker.announce.view import View
+from metallb_speaker.liveness.messages import NodeState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from metallb_speaker.announce.handover import Vip
     from metallb_speaker.announce.model import Change, Orders, OwnLink
     from metallb_speaker.liveness.events import Member
-    from metallb_speaker.liveness.messages import NodeState
 
 REASSERT_SECONDS: Final = 1.0
 """How often we say that we announce, at most, when a speaker that is to give way announces too."""
@@ -80,6 +80,7 @@ class Announcer:
         self._view = View(node)
         self._ledger = Ledger()
         self._conflicts: Deadlines[IPAddress] = Deadlines()
+        self._heard_until = NEVER
         self._changes: deque[Change] = deque()
         self.owned: dict[str, set[bytes]] = {}
         """Packed addresses announced on each interface."""
@@ -144,8 +145,14 @@ class Announcer:
             del self.owned[name]
 
     def set_state(self, state: NodeState, now: float) -> None:
-        """Take in what we are to say of ourselves."""
+        """Take in what we are to say of ourselves.
+
+        When we join again, others hear of it a little later: one that has right to a VIP since then
+        may just be about to give way to us, so that only its answers count for a while.
+        """
         self._view.state = state
+        if state is NodeState.JOINING:
+            self._heard_until = now + HANDOVER_ASK_SECONDS
         self._settle_all(now)
 
     def member_up(
@@ -202,7 +209,8 @@ class Announcer:
             if vip.is_announced:
                 self._dispute(vip, mac, interface, now)
             return
-        knows_it = version >= vip.orders.version  # else it may just be about to give way to us
+        knows_us = is_answer or now >= self._heard_until
+        knows_it = knows_us and version >= vip.orders.version  # else it may be giving way to us
         has_right = (vip.winner == node and knows_it) or self._view.outranks_us(vip.orders, node)
         if not vip.is_announced:
             vip.is_confirmed |= is_answer and vip.left_to == node and (has_right or is_newer)

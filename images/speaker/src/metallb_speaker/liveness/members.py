@@ -295,9 +295,10 @@ class Liveness:
             self._report_down(node, peer, reason, now)
 
     def _report_up(self, node: str, now: float) -> None:
-        self._events.append(MemberUp(node, self._standing.was_lost(node)))
+        up = MemberUp(node, self._standing.was_lost(node))
         self._standing.peer_up(node, self._members, len(self._known) + 1, now)
         self._say_standing()
+        self._events.append(up)
 
     def _report_down(self, node: str, peer: PeerSessions, reason: DownReason, now: float) -> None:
         del self._members[node]
