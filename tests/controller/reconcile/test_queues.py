@@ -1,4 +1,4 @@
-"""Waiting: for a retry to be due, for an address to come free."""
+"""Waiting: for a retry to be due, for a report to be worth it, for an address to come free."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from metallb.api.meta import ObjectKey
 from metallb.net.addresses import Family
 from metallb_controller.reconcile.model import Target, TargetKind
-from metallb_controller.reconcile.queues import Retries, Waiters
+from metallb_controller.reconcile.queues import Pace, Retries, Waiters
 
 A, B, C = (ObjectKey("n", name) for name in "abc")
 ONE, TWO = (Target(TargetKind.SERVICE_STATUS, key) for key in (A, B))
@@ -45,6 +45,31 @@ def test_what_is_due_comes_in_the_order_of_its_time() -> None:
     assert retries.take_due(10.9) == []
     assert retries.take_due(12.0) == [TWO, ONE]
     assert retries.next_at() is None
+
+
+def test_a_report_is_made_after_its_delay_with_all_that_came_meanwhile() -> None:
+    pace = Pace(0.2, 1.0)
+    assert pace.take_due(["a"], 10.0) == []
+    assert pace.take_due(["a", "b"], 10.1) == []
+    assert pace.next_at(["a", "b"]) == 10.2
+    assert pace.take_due(["a", "b"], 10.2) == ["a"]
+    assert pace.next_at(["b"]) == 10.1 + 0.2
+    assert pace.next_at([]) is None
+
+
+def test_reports_keep_their_distance() -> None:
+    pace = Pace(0.2, 1.0)
+    pace.take_due(["a"], 10.0)
+    assert pace.take_due(["a"], 10.2) == ["a"]
+    assert pace.take_due(["a"], 10.3) == []
+    assert pace.next_at(["a"]) == 11.2
+    assert pace.take_due(["a"], 11.2) == ["a"]
+    assert pace.take_due(["a"], 20.0) == []
+    assert pace.next_at(["a"]) == 20.2
+
+
+def test_what_nobody_has_looked_at_is_to_be_looked_at_now() -> None:
+    assert Pace(0.2, 1.0).next_at(["a"]) == float("-inf")
 
 
 def test_those_who_wait_are_found_by_what_they_wait_for() -> None:

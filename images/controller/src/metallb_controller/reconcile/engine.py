@@ -36,7 +36,7 @@ from metallb_controller.reconcile.model import (
     UpdateVirtualIP,
 )
 from metallb_controller.reconcile.observed import Observed
-from metallb_controller.reconcile.queues import Retries
+from metallb_controller.reconcile.queues import Pace, Retries
 from metallb_controller.reconcile.ranges import address_spaces
 from metallb_controller.reconcile.reports import Reports
 
@@ -74,7 +74,9 @@ class Reconciler:
         self._started = False
         self._classes_changed = True
         self._nodes_changed = True
-        self._class_status_at: dict[str, float] = {}
+        self._pace = Pace(
+            self._settings.status_delay_seconds, self._settings.status_interval_seconds
+        )
         self._under_way: dict[Target, tuple[PostEvent, ...]] = {}
         self._events: list[PostEvent] = []
 
@@ -246,7 +248,7 @@ class Reconciler:
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
-        times += [self._class_status_at.get(name, float("-inf")) for name in self._agenda.classes]
+        times.append(self._pace.next_at(self._agenda.classes))
         return min((time for time in times if time is not None), default=None)
 
     def _refresh_classes(self, now: float) -> None:
@@ -311,10 +313,8 @@ class Reconciler:
             if not self._waits_for_ledger(key):  # else looked at again when that is written
                 again = self._doubts.is_doubtful_status(key)
                 self._begin(self._reports.for_service(key, wall, again=again), writes)
-        classes = self._agenda.classes
-        for name in [name for name in classes if self._class_status_at.get(name, now) <= now]:
-            del classes[name]
-            self._class_status_at[name] = now + self._settings.status_interval_seconds
+        for name in self._pace.take_due(self._agenda.classes, now):
+            del self._agenda.classes[name]
             self._begin(self._reports.for_class(name, wall), writes)
         return writes
 

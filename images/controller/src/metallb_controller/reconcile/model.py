@@ -123,6 +123,8 @@ class ReconcilerSettings:
 
     services_per_step: int = 100
     """Services decided about in one step: what happens meanwhile is taken in between steps."""
+    status_delay_seconds: float = 0.2
+    """A class's status is written so long after it changed: Services come first."""
     status_interval_seconds: float = 1.0
     """A class's status is written at most so often."""
     retry_first_seconds: float = 0.2

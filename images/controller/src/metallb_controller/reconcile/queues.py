@@ -1,4 +1,4 @@
-"""Waiting: for a retry to be due, for an address to come free."""
+"""Waiting: for a retry to be due, for a report to be worth it, for an address to come free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from metallb.net.addresses import Family
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
@@ -51,6 +51,34 @@ class Retries:
     def next_at(self) -> float | None:
         """Tell when the next attempt is due."""
         return self._due[0][0] if self._due else None
+
+
+class Pace:
+    """When reports that may have changed are made: after a delay, and not more often than that."""
+
+    def __init__(self, delay_seconds: float, interval_seconds: float) -> None:
+        self._delay = delay_seconds
+        self._interval = interval_seconds
+        self._made_at: dict[str, float] = {}
+        self._due_at: dict[str, float] = {}
+
+    def take_due(self, wanted: Iterable[str], now: float) -> list[str]:
+        """Give those of the wanted reports that are due; the others are set a time."""
+        due: list[str] = []
+        for name in wanted:
+            if name not in self._due_at:
+                made_at = self._made_at.get(name, float("-inf"))
+                self._due_at[name] = max(now + self._delay, made_at + self._interval)
+            if self._due_at[name] <= now:
+                due.append(name)
+        for name in due:
+            del self._due_at[name]
+            self._made_at[name] = now
+        return due
+
+    def next_at(self, wanted: Iterable[str]) -> float | None:
+        """Tell when the next one is due; one that has no time yet is to be looked at now."""
+        return min((self._due_at.get(name, float("-inf")) for name in wanted), default=None)
 
 
 class Waiters:
