@@ -111,6 +111,9 @@ def test_under_local_a_vip_follows_its_endpoints_and_the_nodes() -> None:
     site.service(WEB, ("b",), externalTrafficPolicy="Local")
     site.layer2.place(IPS[0], "one", (WEB,))
     assert site.layer2.orders(IPS[0]).nodes == ("b",)
+    del site.observed.nodes[NodeName("c")]
+    site.layer2.refresh_class("one", 0.0)
+    assert site.layer2.orders(IPS[0]).suspended is None
     del site.observed.nodes[NodeName("b")]
     site.layer2.refresh_class("one", 0.0)
     assert site.layer2.orders(IPS[0]).suspended is Suspension.NO_READY_ENDPOINTS
