@@ -41,6 +41,23 @@ def test_several_addresses_of_both_families_are_given() -> None:
     assert words(world, "web", ASSIGNED)[2] == "4 of 4 public IPs were assigned"
 
 
+def test_the_ends_of_a_prefix_are_given_only_where_a_range_names_them() -> None:
+    world, leader = settled(
+        class_object(ranges=("10.0.0.0/30", "10.0.1.0-10.0.1.1"), isDefault=True),
+        service_object("web", count="4"),
+        service_object("net", ips="10.0.0.0"),
+        service_object("broadcast", ips="10.0.0.3"),
+    )
+    assert world.addresses("web") == ["10.0.0.1", "10.0.0.2", "10.0.1.0", "10.0.1.1"]
+    for name in ("net", "broadcast"):
+        assert world.addresses(name) == []
+        assert words(world, name, REQUEST)[1] == "RequestedAddressOutsideClass"
+    world.put(class_object(ranges=("10.0.0.0/30", "10.0.0.0", "10.0.0.3"), isDefault=True))
+    leader.settle()
+    assert world.addresses("net") == ["10.0.0.0"]
+    assert world.addresses("broadcast") == ["10.0.0.3"]
+
+
 def test_requested_addresses_are_given_in_their_order() -> None:
     world, _ = settled(
         class_object(isDefault=True),
