@@ -35,7 +35,7 @@ async def test_default_class_takes_those_that_name_none(scene: Scene) -> None:
     await scene.make_service("late", load_balancer_class=None)
     assert await scene.served(name="early") == (scene.ipv4(1),)
     assert await scene.served(name="late") == (scene.ipv4(2),)
-    assert scene.class_says(ClassCondition.DEFAULT)[:2] == (True, "Default")
+    await scene.until(lambda: scene.class_says(ClassCondition.DEFAULT)[:2] == (True, "Default"))
 
     await scene.patch_class(isDefault=False)
     await scene.until(lambda: scene.class_says(ClassCondition.DEFAULT) == (False, "", ""))
@@ -53,7 +53,9 @@ async def test_of_two_default_classes_the_older_wins_and_the_younger_says_so(sce
     )
     assert scene.name("a-older") in scene.class_says(ClassCondition.DEFAULT, "b-younger")[2]
     assert scene.name("a-older") in await scene.event("b-younger", "OlderDefault")
-    assert scene.class_says(ClassCondition.DEFAULT, "a-older")[:2] == (True, "Default")
+    await scene.until(
+        lambda: scene.class_says(ClassCondition.DEFAULT, "a-older")[:2] == (True, "Default")
+    )
 
 
 async def test_a_class_of_somebody_else_is_left_alone(scene: Scene) -> None:
