@@ -26,8 +26,9 @@ def _fleet(count: int, seed: int = 0) -> Fleet:
 
 
 def _one_each(fleet: Fleet) -> None:
+    """Each VIP has one announcer, and the client knows which."""
     for address in VIPS:
-        assert len(fleet.announcers(address)) == 1, (address, fleet.announcers(address))
+        assert fleet.announcers(address) == [fleet.client[address]], address
 
 
 def test_each_vip_has_one_announcer_the_first_of_its_order() -> None:
@@ -138,6 +139,42 @@ def test_a_cut_between_two_speakers_ends_with_one_announcer() -> None:
     _one_each(fleet)
 
 
+@pytest.mark.parametrize("away", [0.02, 0.1, 0.2, 1.0, 5.0])
+def test_one_whose_cable_is_pulled_claims_nothing_when_it_is_back(away: float) -> None:
+    fleet = _fleet(3)
+    for address in VIPS:  # as the controller does meanwhile
+        nodes = fleet.orders[address].nodes
+        if nodes[0] != "n2":
+            fleet.set_orders(Orders(address, tuple(name for name in nodes if name != "n2")))
+    fleet.unplug("n2")
+    fleet.run_for(away)
+    before = {address: fleet.client[address] for address in VIPS}
+    fleet.plug_in("n2")
+
+    def nobody_is_misled() -> None:
+        for address, holder in before.items():
+            assert holder == "n2" or fleet.client[address] == holder
+
+    fleet.run_for(1.5, check=nobody_is_misled)
+    fleet.run_for(3)
+    _one_each(fleet)
+
+
+def test_one_that_could_not_be_told_is_told_once_it_is_back() -> None:
+    """Its claim, made while it knew no better, is answered, though no order names it any more."""
+    fleet = _fleet(2)
+    fleet.isolate("n1")
+    fleet.run_for(0.5)
+    fleet.set_orders(*(Orders(address, ("n0",)) for address in VIPS), late=["n1"])
+    fleet.run_for(0.5)
+    fleet.heal()
+    fleet.client.update(dict.fromkeys(VIPS, "n1"))  # it said so when nobody else heard it
+    fleet.run_for(0.5)
+    fleet.catch_up("n1")
+    fleet.run_for(2)
+    _one_each(fleet)
+
+
 def test_a_stalled_speaker_is_replaced_and_comes_back_in_peace() -> None:
     fleet = _fleet(3)
     fleet.stall("n0", 2.0)
@@ -166,7 +203,7 @@ class Hostile:
         fleet, chance = self.fleet, self.chance
         name = chance.choice(fleet.names)
         running = fleet.stations[name].is_running
-        match chance.randrange(8):
+        match chance.randrange(9):
             case 0:
                 if running:
                     fleet.kill(name)
@@ -182,7 +219,12 @@ class Hostile:
                     fleet.stall(name, chance.random())
             case 5:
                 fleet.loss = chance.choice([0.0, 0.0, 0.02, 0.2])
-            case 6 | 7:
+            case 6:
+                if name in fleet.unplugged:
+                    fleet.plug_in(name)
+                else:
+                    fleet.unplug(name)
+            case 7 | 8:
                 nodes = chance.sample(fleet.names, chance.randrange(1, len(fleet.names) + 1))
                 late = chance.sample(fleet.names, chance.randrange(len(fleet.names)))
                 self.order(Orders(chance.choice(VIPS), tuple(nodes)), late)
@@ -206,12 +248,15 @@ class Hostile:
         fleet.heal()
         fleet.loss = 0.0
         for name in fleet.names:
+            if name in fleet.unplugged:
+                fleet.plug_in(name)
             if not fleet.stations[name].is_running:
                 fleet.start(name)
         fleet.run_for(10)
         for address in VIPS:
             announcers = fleet.announcers(address)
             assert len(announcers) == 1, f"{address} is announced by {announcers}"
+            assert fleet.client[address] == announcers[0], f"{address}: the client was not told"
             assert announcers[0] in fleet.orders[address].nodes
 
 

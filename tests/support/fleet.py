@@ -2,7 +2,8 @@
 
 Each `Station` is one node's liveness and announcer, as the reflex process joins them. Heartbeats
 travel over a wire that may delay, lose or cut; announcements (as an ARP announcement would) reach
-every station that the wire connects. Time is virtual: `run_until` goes from event to event.
+every station that the wire connects, and a client, which loses none and asks nobody. Time is
+virtual: `run_until` goes from event to event.
 """
 
 from __future__ import annotations
@@ -83,6 +84,10 @@ class Fleet:
         self.orders: dict[IPAddress, Orders] = {}
         self.stations: dict[str, Station] = {}
         self.blocked: set[frozenset[str]] = set()
+        self.unplugged: set[str] = set()
+        self.client: dict[IPAddress, str] = {}
+        """The node whose MAC a client has for a VIP: the last that said so on its side."""
+        self._beyond: set[str] = set()
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._timers: dict[str, float] = {}
@@ -102,9 +107,8 @@ class Fleet:
         )
         station = Station(name, number, liveness, Announcer(name))
         self.stations[name] = station
-        link = LocalLink("eth0", (ip_interface(f"{address_of(number)}/16"),), mac_of(number))
-        liveness.set_links([link], self.now)
-        station.announcer.set_links([OwnLink("eth0")], self.now)
+        if name not in self.unplugged:
+            self._set_links(station)
         liveness.set_peers(self.roll(), self.now)
         for orders in self.orders.values():
             station.announcer.set_orders(orders, self.now)
@@ -112,6 +116,13 @@ class Fleet:
         liveness.begin(self.now)
         self._pump(station)
         return station
+
+    def _set_links(self, station: Station, *, are_up: bool = True) -> None:
+        """Tell a node of its links, in the order in which the reflex process does."""
+        number = station.index
+        link = LocalLink("eth0", (ip_interface(f"{address_of(number)}/16"),), mac_of(number))
+        station.liveness.set_links([link] if are_up else [], self.now)
+        station.announcer.set_links([OwnLink("eth0")] if are_up else [], self.now)
 
     def roll(self) -> dict[str, Peer]:
         """Give the roll of all nodes."""
@@ -145,16 +156,34 @@ class Fleet:
         """Cut the wire between two nodes, both ways."""
         self.blocked.add(frozenset((one, other)))
 
+    def unplug(self, name: str) -> None:
+        """Pull a node's cable, which it notices."""
+        self.unplugged.add(name)
+        self._replug(name)
+
+    def plug_in(self, name: str) -> None:
+        """Plug a node's cable in again."""
+        self.unplugged.discard(name)
+        self._replug(name)
+
+    def _replug(self, name: str) -> None:
+        station = self.stations[name]
+        if station.is_running:
+            self._set_links(station, are_up=name not in self.unplugged)
+            self._pump(station)
+
     def isolate(self, *names: str) -> None:
-        """Cut the wire between these nodes and all others."""
+        """Cut the wire between these nodes and all others, the client among them."""
+        self._beyond.update(names)
         for name in names:
             for other in self.names:
                 if other not in names:
                     self.cut(name, other)
 
     def heal(self) -> None:
-        """Mend the wire."""
+        """Mend the wire; cables stay as they are."""
         self.blocked.clear()
+        self._beyond.clear()
 
     def set_orders(self, *orders: Orders, late: Iterable[str] = ()) -> None:
         """Give orders to all nodes, but for those that hear of them later (by `catch_up`)."""
@@ -198,7 +227,9 @@ class Fleet:
         heapq.heappush(self._queue, (at, self._count, action))
 
     def _passes(self, one: str, other: str) -> bool:
-        return frozenset((one, other)) not in self.blocked and self.chance.random() >= self.loss
+        if frozenset((one, other)) in self.blocked or self.unplugged & {one, other}:
+            return False
+        return self.chance.random() >= self.loss
 
     def _deliver(self, source: str, target: str, action: Callable[[Station], Any]) -> None:
         def arrive() -> None:
@@ -255,6 +286,8 @@ class Fleet:
     def _broadcast(self, station: Station, address: IPAddress) -> None:
         if not station.is_running or address not in station.announced():
             return
+        if station.name not in self._beyond | self.unplugged:
+            self.client[address] = station.name
         mac = mac_of(station.index)
         for name in self.names:
             if name != station.name:

@@ -307,17 +307,29 @@ def test_one_that_has_no_right_to_it_is_told_who_announces(node: str) -> None:
     made = _contested(node, "a", "b", "z")
     _saw(made, VIP, node, "02:x", "eth0", 3.11)
     assert _changes(made) == [Announce(VIP)]
-    _saw(made, VIP, node, "02:x", "eth0", 3.12)
-    assert _changes(made) == []
-    assert made.get_timer() is None
-
-
-def test_a_claim_that_only_crossed_our_announcement_is_of_no_matter() -> None:
-    made = _contested("b", "a", "b")
+    assert _wait(made) == pytest.approx(3.2)
     assert (_changes(made), made.get_timer()) == ([], None)
-    _saw(made, VIP, "b", "02:b", "eth0", 3.9)
-    assert _changes(made) == []
-    assert made.get_timer() == 4.0
+    _saw(made, VIP, node, "02:x", "eth0", 3.5)
+    assert _wait(made) == pytest.approx(3.6)
+    assert _changes(made) == [Ask(VIP)]
+    _saw(made, VIP, node, "02:x", "eth0", 3.61)
+    assert _changes(made) == []  # it was said a moment ago
+    assert _wait(made) == pytest.approx(4.11)
+    assert (_changes(made), made.get_timer()) == ([Announce(VIP)], None)
+
+
+def test_a_claim_that_is_not_repeated_is_answered_too() -> None:
+    """Who made it is quiet by now, but clients believe what they heard last."""
+    made = _contested("b", "a", "b")
+    assert _wait(made) == pytest.approx(3.2)
+    assert (_changes(made), made.get_timer()) == ([Announce(VIP)], None)
+
+
+def test_a_claim_is_answered_though_something_else_happens_meanwhile() -> None:
+    made = _contested("b", "a", "b")
+    _up(made, b=READY, c=READY)
+    assert _wait(made) == pytest.approx(3.2)
+    assert _changes(made) == [Announce(VIP)]
 
 
 def test_it_gives_way_to_one_with_newer_orders_that_stays_with_it() -> None:
@@ -336,7 +348,9 @@ def test_what_is_said_unasked_is_no_answer() -> None:
     """It may have been said before the question, by one that has given way since."""
     made = _contested("b", "a", "b")
     _saw(made, VIP, "b", "02:b", "eth0", 3.11, is_answer=False, is_newer=True)
-    assert (_changes(made), made.get_timer()) == ([], None)
+    assert _changes(made) == []
+    assert _wait(made) == pytest.approx(3.2)
+    assert _changes(made) == [Ask(VIP)]
 
 
 def test_it_gives_way_at_once_to_one_named_before_it_whose_heartbeats_it_does_not_hear() -> None:
@@ -540,12 +554,32 @@ def test_ipv6_needs_a_link_local_address() -> None:
 def test_one_that_had_been_lost_hears_of_what_is_ours() -> None:
     made = _announcer()
     members = {"b": Member(READY, ETH0)}
+    made.member_up("b", members, 1.0)
     made.set_orders(_orders("a", "b"), 1.0)
     _changes(made)
     made.member_up("b", members, 2.0)
     assert _changes(made) == []
     made.member_up("b", members, 3.0, was_lost=True)
     assert _changes(made) == [Announce(VIP)]
+    made.set_orders(_orders("a"), 4.0)  # as when the controller knew it to be down
+    made.member_up("b", members, 5.0, was_lost=True)
+    assert _changes(made) == [Announce(VIP)]
+
+
+def test_what_is_ours_is_announced_once_more_when_we_are_alone_no_longer() -> None:
+    made = _announcer()
+    both = {"b": Member(READY, ETH0), "c": Member(READY, ETH0)}
+    made.set_orders(_orders("a", "b"), 1.0)
+    _changes(made)
+    made.member_down("c", {"b": both["b"]}, 2.0, 0.1)
+    made.member_up("c", both, 3.0)
+    assert _changes(made) == []
+    made.member_down("c", {"b": both["b"]}, 4.0, 0.1)
+    made.member_down("b", {}, 4.0, 0.1)
+    made.member_up("b", {"b": both["b"]}, 5.0)
+    assert _changes(made) == [Announce(VIP)]
+    made.member_up("c", both, 5.0)
+    assert _changes(made) == []
 
 
 def test_a_claim_by_a_stranger_is_a_conflict_and_is_answered_now_and_then() -> None:

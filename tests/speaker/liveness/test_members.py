@@ -350,10 +350,46 @@ def test_losing_all_links_is_being_cut_off() -> None:
     down = core.next_event()
     assert isinstance(down, MemberDown)
     assert down.reason is DownReason.UNREACHABLE
+    assert down.silent_seconds == pytest.approx(0.1)
     core.set_links([LocalLink("eth0", (ip_interface("10.0.0.1/16"),))], 0.3)
     core.receive_datagram(_heartbeat(sequence=9, echo=_challenge(core)), 0.3)
     assert core.next_event() == MemberUp("b", was_lost=True)
     assert core.state is NodeState.STARTING
+
+
+def test_one_that_had_no_link_listens_before_it_says_that_it_is_ready() -> None:
+    fleet = _settled(2)
+    core = fleet.stations["n0"].liveness
+    states = [core.state]
+    fleet.unplug("n0")
+    fleet.run_for(30)
+    states.append(core.state)
+    assert core.members() == {}
+    fleet.plug_in("n0")
+    for seconds in (0, fleet.settings.startup_seconds + 0.001, fleet.settings.hold_down_seconds):
+        fleet.run_for(seconds)
+        states.append(core.state)
+    starting = NodeState.STARTING
+    assert states == [READY, starting, starting, NodeState.JOINING, READY]
+
+
+def test_one_that_starts_without_a_link_listens_when_it_has_one() -> None:
+    fleet = _settled(2)
+    fleet.kill("n0")
+    fleet.unplugged.add("n0")
+    core = fleet.start("n0").liveness
+    fleet.run_for(30)
+    assert core.state is NodeState.STARTING
+    fleet.plug_in("n0")
+    fleet.run_for(0.2)
+    assert core.state is NodeState.STARTING
+
+
+def test_one_that_leaves_goes_on_leaving_without_a_link() -> None:
+    core = _pair()
+    core.leave()
+    core.set_links([], 0.2)
+    assert core.state is NodeState.LEAVING
 
 
 def test_one_whose_entry_loses_its_addresses_for_a_moment_does_not_make_us_rejoin() -> None:

@@ -9,7 +9,7 @@ follows:
     we win, and another announces too      leave it to one that the order names before us; ask
                                            any other whether it does: leave it to one that stays
                                            with it and has newer orders, else say once more that
-                                           we announce
+                                           we announce, stays it or not: clients believe the last
     we have left it to another             ask that one for it; take it back when it does not
                                            answer, or has no right to it any more
     suspended, released, no interface      stop at once
@@ -81,6 +81,7 @@ class Announcer:
         self._ledger = Ledger()
         self._conflicts: Deadlines[IPAddress] = Deadlines()
         self._heard_until = NEVER
+        self._was_alone = True
         self._changes: deque[Change] = deque()
         self.owned: dict[str, set[bytes]] = {}
         """Packed addresses announced on each interface."""
@@ -161,23 +162,29 @@ class Announcer:
         """Take in that a peer is alive, or has changed.
 
         One that we had lost may announce what we do: what is ours is announced once more, so that
-        it, and everybody on its side of the network, hears of it.
+        it, and everybody on its side of the network, hears of it. So it is when we knew nobody: we
+        may have spoken to nobody.
         """
         self._view.members = members
+        was_lost |= self._was_alone
+        self._was_alone = False
         for vip in self._ledger.left(node):
             if not self._view.can(node, vip.orders):
                 self._take_back(vip)
                 self._settle(vip, now, before=node)
         for vip in self._ledger.named(node):
             self._settle(vip, now)
-            if was_lost and vip.is_announced and vip.winner == self._node:
-                self._changes.append(Announce(vip.orders.address))
+        if was_lost:  # orders that came meanwhile need not name it any more
+            for vip in self._ledger.won(self._node):
+                if vip.is_announced:
+                    self._changes.append(Announce(vip.orders.address))
 
     def member_down(
         self, node: str, members: Mapping[str, Member], now: float, silent_seconds: float
     ) -> None:
         """Take in that a peer is alive no more, and for how long it has been silent."""
         self._view.members = members
+        self._was_alone = not members
         self._view.lose(node, now - silent_seconds)
         for vip in self._ledger.left(node):
             self._take_back(vip)
@@ -218,10 +225,11 @@ class Announcer:
             self._give_way(vip, node, now)
         elif vip.winner == node:
             self._ledger.ask_by(vip, now + HANDOVER_ASK_SECONDS)
-        elif now - vip.asked_at > ANSWER_SECONDS:
-            self._ledger.ask_by(vip, now + CONTEST_ASK_SECONDS)
-        elif is_answer:
+        elif is_answer and now - vip.asked_at <= ANSWER_SECONDS:
             self._contest(vip, node, now, is_newer=is_newer)
+        else:
+            vip.claimed_at = now
+            self._ledger.ask_by(vip, now + CONTEST_ASK_SECONDS)
 
     def stop(self) -> None:
         """Withdraw everything: the process ends."""
@@ -260,18 +268,35 @@ class Announcer:
     def _expect(self, vip: Vip, now: float) -> None:
         """Ask for the next announcer of what we announce, or stop asking when it is ours."""
         if vip.winner in ("", self._node):
-            self._ledger.ask_no_more(vip)
+            if vip.claimed_at == NEVER:
+                self._ledger.ask_no_more(vip)
             vip.ask_gap_seconds = HANDOVER_GAP_SECONDS[0]
         else:
             self._ledger.ask_by(vip, now + HANDOVER_ASK_SECONDS)
 
     def _ask(self, vip: Vip, now: float) -> None:
-        """Ask who else has what we announce."""
+        """Ask who else has what we announce, or end what an earlier question began."""
+        is_ours = vip.winner in ("", self._node)
+        if is_ours and vip.claimed_at <= vip.asked_at:
+            self._reassert(vip, now)
+            return
         vip.asked_at = now
         self._changes.append(Ask(vip.orders.address))
-        if vip.winner not in ("", self._node):
+        if is_ours:
+            self._ledger.ask_at(vip, now + ANSWER_SECONDS)
+        else:
             self._ledger.ask_at(vip, now + vip.ask_gap_seconds)
             vip.ask_gap_seconds = min(2 * vip.ask_gap_seconds, HANDOVER_GAP_SECONDS[1])
+
+    def _reassert(self, vip: Vip, now: float) -> None:
+        """Say once more that we announce, as another has said that it does, but not too often."""
+        if vip.claimed_at == NEVER:
+            return
+        if now < vip.said_at + REASSERT_SECONDS:
+            self._ledger.ask_at(vip, vip.said_at + REASSERT_SECONDS)
+            return
+        vip.said_at, vip.claimed_at = now, NEVER
+        self._changes.append(Announce(vip.orders.address))
 
     # -- giving way --------------------------------------------------------------------------------
 
@@ -279,9 +304,9 @@ class Announcer:
         """Face a speaker that stays with what it should not have, as far as we know."""
         if is_newer:
             self._give_way(vip, node, now)
-        elif now - vip.said_at >= REASSERT_SECONDS:
-            vip.said_at = now
-            self._changes.append(Announce(vip.orders.address))
+        else:
+            vip.claimed_at = min(now, vip.asked_at)
+            self._reassert(vip, now)
 
     def _give_way(self, vip: Vip, node: str, now: float) -> None:
         self._withdraw(vip, WithdrawReason.TAKEN_OVER)
@@ -338,7 +363,7 @@ class Announcer:
         outage_seconds: float | None = None,
     ) -> None:
         address = vip.orders.address
-        vip.interfaces, vip.asked_at = usable, NEVER
+        vip.interfaces, vip.asked_at, vip.claimed_at = usable, NEVER, NEVER
         vip.ask_gap_seconds = HANDOVER_GAP_SECONDS[0]
         self.watched.add(address.packed)
         for name in usable:

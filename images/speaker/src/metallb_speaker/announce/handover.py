@@ -54,6 +54,8 @@ class Vip:
     """Where it is announced; empty: nowhere."""
     asked_at: float = NEVER
     ask_gap_seconds: float = HANDOVER_GAP_SECONDS[0]
+    claimed_at: float = NEVER
+    """When another speaker said that it announces what we do, unless we have said so since."""
     left_to: str = ""
     is_confirmed: bool = False
     """Whether the one that it was left to has answered for it since it was asked last."""

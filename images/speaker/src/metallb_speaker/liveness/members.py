@@ -110,7 +110,9 @@ class Liveness:
         """Take in which of our interfaces are up, and their addresses."""
         self._links = tuple(links)
         self._macs = {link.name: link.mac for link in self._links}
+        self._standing.set_linked(now, has_links=bool(self._links))
         self._refresh_paths(DownReason.UNREACHABLE, now)
+        self._say_standing()
 
     def set_orders_version(self, version: int, now: float) -> None:
         """Take in how far our orders are; others are told at once, but no more than once each
@@ -211,6 +213,8 @@ class Liveness:
         peer.macs[heartbeat.link] = heartbeat.mac
         peer.orders_version = heartbeat.orders_version
         changed = session.heard(heartbeat, now, is_echo=is_echo)
+        if is_echo:
+            peer.heard_at = now
         if changed:
             deadline = now + session.detection_seconds
             self._check_at = deadline if self._check_at is None else min(deadline, self._check_at)
@@ -303,7 +307,7 @@ class Liveness:
     def _report_down(self, node: str, peer: PeerSessions, reason: DownReason, now: float) -> None:
         del self._members[node]
         peer.challenge = self._new_challenge()
-        self._events.append(MemberDown(node, reason, now - peer.last_heard_at()))
+        self._events.append(MemberDown(node, reason, now - peer.heard_at))
         self._standing.peer_down(node, reason)
         self._standing.advance(self._members, now)
         self._say_standing()

@@ -114,14 +114,12 @@ class PeerSessions:
     state: NodeState = NodeState.STARTING
     macs: dict[str, bytes] = field(default_factory=dict)
     orders_version: int = 0
+    heard_at: float = _NEVER
+    """When it was last heard, both ways, on any path."""
 
     def links_up(self) -> frozenset[str]:
         """Name the peer's interfaces that we reach, and that reach us."""
         return frozenset(name for name, item in self.sessions.items() if item.state is PathState.UP)
-
-    def last_heard_at(self) -> float:
-        """When the peer was last heard, both ways."""
-        return max((item.echoed_at for item in self.sessions.values()), default=_NEVER)
 
     def why_stale(self, heartbeat: Heartbeat, session: Session) -> DropReason | None:
         """Tell whether a heartbeat may be a repetition of an earlier one."""

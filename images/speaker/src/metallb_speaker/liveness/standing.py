@@ -1,9 +1,13 @@
 """What a speaker says of itself, and when it may say more.
 
     STARTING ──it has listened──► JOINING ──hold-down, or nobody was there──► READY
-                                     ▲                                           │
-                                     └──────── it was away: it rejoins ──────────┘
+        ▲                            ▲                                           │
+        │                            └──────── it was away: it rejoins ──────────┤
+        └───────────────────────────────────── its last link is lost ────────────┘
     LEAVING  from any of them, for good
+
+Listening takes links: without any, a node hears nobody, and that proves nothing about the others.
+So one whose cable is plugged in again claims nothing before it has heard who is there.
 
 One that was away, because it has just started, was stalled, or was cut off from most others, comes
 back as JOINING: others go on announcing, and it takes nothing from them until `hold_down_seconds`
@@ -32,20 +36,31 @@ class Standing:
     def __init__(self, settings: LivenessSettings) -> None:
         self._settings = settings
         self.state = NodeState.STARTING
+        self.has_begun = False
+        """Whether we speak at all."""
+        self._has_links = False
         self._listen_until: float | None = None
         self._ready_at = float("inf")
         self._lost: set[str] = set()
         self._was_unreachable = False
         self._established: set[str] = set()
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether we speak at all."""
-        return self._listen_until is not None
-
     def begin(self, now: float) -> None:
         """Begin to speak, and to listen for others."""
-        self._listen_until = now + self._settings.startup_seconds
+        self.has_begun = True
+        self._listen(now)
+
+    def set_linked(self, now: float, *, has_links: bool) -> None:
+        """Take in whether we have a link at all; without one we begin anew."""
+        if has_links is not self._has_links:
+            self._has_links = has_links
+            if self.state is not NodeState.LEAVING:
+                self.state = NodeState.STARTING
+                self._listen(now)
+
+    def _listen(self, now: float) -> None:
+        can = self.has_begun and self._has_links
+        self._listen_until = now + self._settings.startup_seconds if can else None
 
     def leave(self) -> None:
         """Stop, for good."""
