@@ -15,7 +15,7 @@ from metallb.api.virtual_ips import Suspension
 from metallb_lab.apiserver import Match
 from metallb_lab.objects import VIRTUAL_IPS
 from metallb_speaker import control
-from metallb_speaker.policy import process, roll
+from metallb_speaker.policy import process, reports, roll
 from metallb_speaker.policy.reports import TRANSITIONS_KEPT, time_text
 from support.apiclients import client_of
 from support.peers import PlayedReflex
@@ -234,6 +234,30 @@ async def test_a_late_withdrawal_does_not_undo_what_the_next_one_wrote(
     await until(lambda: _status_seen(running, VIP) == "n2")
     reflex.say(control.withdrawn_line(ip_address(VIP), "NoInterface"))
     await until(lambda: ledger.announcer(VIP) == "n2")
+    await running.policy.reports.written()
+    assert ledger.announcer(VIP) == "n2"
+
+
+async def test_a_withdrawal_by_one_that_was_cut_off_does_not_undo_it_either(
+    ledger: Ledger,
+    reflex: PlayedReflex,
+    running: RunningPolicy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has not yet seen what the next one wrote while it was away."""
+    monkeypatch.setattr(reports, "RETRY_SECONDS", 0.02)
+    await ledger.make_vip(VIP, "n1")
+    await reflex.hear("vip", address=VIP)
+    reflex.say(announced())
+    await until(lambda: _status_seen(running, VIP) == "n1")
+    stall = ledger.server.faults.add("stall-watch", Match(user="alice"))
+    await ledger.set_status(VIP, announcers=[{"node": "n2", "reason": "NodeDown"}])
+    writes = ledger.server.faults.add("latency", Match(user="alice", verb="patch"))
+    reflex.say(control.withdrawn_line(ip_address(VIP), "NoInterface"))
+    await until(lambda: writes.used >= 2)  # refused, and tried again
+    assert ledger.announcer(VIP) == "n2"
+    ledger.server.faults.remove(stall)
+    await until(lambda: _status_seen(running, VIP) == "n2")
     await running.policy.reports.written()
     assert ledger.announcer(VIP) == "n2"
 

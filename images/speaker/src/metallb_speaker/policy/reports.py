@@ -186,17 +186,32 @@ class Reports:
         status = None if vip is None else self._status(address, vip)
         if vip is None or status is None:
             return
-        body = {"metadata": {"uid": vip.meta.uid}, "status": status}
+        metadata = {"uid": vip.meta.uid}
+        if not status["announcers"]:  # it counts only while nobody else has said something
+            metadata["resourceVersion"] = vip.meta.resource_version
+        body = {"metadata": metadata, "status": status}
         try:
             answer = await self._client.patch(
                 VIRTUAL_IPS, object_name(address), body, subresource="status"
             )
             self._feed(answer)
-        except (NotFoundError, ConflictError):
-            return  # it was released, or is another object by now: then new orders come
+        except NotFoundError:
+            return  # it was released
+        except ConflictError:
+            await self._look_again(address, status)
         except (ApiError, *TRANSPORT_ERRORS) as error:
             self.failures += 1
             log.info("the status of %s was not written: %s", address, error)
+            await asyncio.sleep(RETRY_SECONDS)
+            self._mark(address)
+
+    async def _look_again(self, address: IPAddress, status: JsonObject) -> None:
+        """Wait until the newer object is seen here too, and see whether it still needs a word.
+
+        What we announce is said again by the audit, should it be the same object.
+        """
+        if not status["announcers"]:
+            self._withdrawn.setdefault(address, status["conditions"][0]["reason"])
             await asyncio.sleep(RETRY_SECONDS)
             self._mark(address)
 
