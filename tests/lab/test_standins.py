@@ -169,6 +169,20 @@ async def test_without_a_local_endpoint_it_is_dropped(cluster: Cluster) -> None:
     await cluster.delete("Service", "dropped", "default")
 
 
+async def test_rules_forget_a_pod_that_is_not_ready(cluster: Cluster) -> None:
+    addresses = ("10.10.128.4", "fd10::1:0:4")
+    await expose(cluster, "forgetful", *addresses, **DUAL)
+    for address in addresses:
+        lead(cluster, address, "n1")
+        await answers(cluster, address)
+    await cluster.set_pod_ready("web-2", is_ready=False)
+    await cluster.until_rules_forget("web-2", ["n1", "n2"])
+    for address in addresses:
+        assert {(await answers(cluster, address)).pod for _ in range(20)} == {"web-1"}
+    await cluster.set_pod_ready("web-2", is_ready=True)
+    await cluster.delete("Service", "forgetful", "default")
+
+
 async def test_cluster_address_is_reached_from_a_node(cluster: Cluster) -> None:
     made = await cluster.apply(objects.service("inside"))
     node = cluster.topology.hosts["n2"].namespace

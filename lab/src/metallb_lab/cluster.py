@@ -13,18 +13,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import secrets
+import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
 
 import yaml
 
 from metallb.kube.client import PatchType
 from metallb.kube.errors import AlreadyExistsError, NotFoundError, TooManyRequestsError
-from metallb_lab import backends, objects, tools
+from metallb_lab import backends, netns, objects, tools
 from metallb_lab.controlplane import ControlPlane, EmbeddedControlPlane, RealControlPlane
 from metallb_lab.instance import Instance
 from metallb_lab.objects import KINDS, NAMESPACE, namespace_of
@@ -34,11 +37,12 @@ from metallb_lab.topology import POD_PREFIXES, Topology
 from metallb_lab.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from metallb.kube.client import JsonObject, Resource
 
 CRDS = Path(__file__).parents[3] / "crds"
+DATA_PATH_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +330,30 @@ class Cluster(View):
         await self.apply(objects.pod(name, node, labels))
         await self.set_pod_ready(name, is_ready=True)
 
+    async def until_in_touch(self, node: str) -> None:
+        """Wait until a node reaches the API server: before that, nobody hears what it says.
+
+        A cable plugged in is a bridge port that forwards, but only a moment later.
+        """
+        api = urlsplit(self.plane.url)
+        namespace = self.topology.hosts[node].namespace
+        async with asyncio.timeout(DATA_PATH_SECONDS):
+            while not await asyncio.to_thread(_connects, namespace, api.hostname, api.port):
+                await asyncio.sleep(0.01)
+
+    async def until_rules_forget(self, pod: str, nodes: Iterable[str]) -> None:
+        """Wait until no rule in these nodes leads to a pod any more.
+
+        kube-proxy applies changes at most once a second.
+        """
+        found = self.topology.pods[pod]
+        pattern = re.compile(rf"(?<![0-9a-f.:])({found.ipv4}(?![0-9.])|{found.ipv6}(?![0-9a-f:]))")
+        async with asyncio.timeout(DATA_PATH_SECONDS):
+            for node in nodes:
+                namespace = self.topology.hosts[node].namespace
+                while pattern.search(await asyncio.to_thread(_rules, namespace)):
+                    await asyncio.sleep(0.02)
+
     async def set_pod_ready(self, name: str, *, is_ready: bool) -> None:
         """Write what a kubelet says of a pod."""
         pod = self.topology.pods[name]
@@ -335,6 +363,16 @@ class Cluster(View):
 
 def _runs(process: Process | None) -> bool:
     return process is not None and process.is_running
+
+
+def _connects(namespace: str, host: str | None, port: int | None) -> bool:
+    with netns.make_socket(namespace, socket.AF_INET, socket.SOCK_STREAM) as tcp:
+        tcp.settimeout(1.0)
+        return tcp.connect_ex((host, port)) == 0
+
+
+def _rules(namespace: str) -> str:
+    return netns.run("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
 
 
 def _now() -> str:

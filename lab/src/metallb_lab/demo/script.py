@@ -184,6 +184,8 @@ class Demo:
         await cluster.set_pod_ready(f"web-{node}", is_ready=False)
         screen.step("all its VIPs are announced by others; its pod no longer counts as ready")
         self.figures.node_loss = await self._finish(prober, before)
+        others = [name for name in self._nodes if name != node]
+        await cluster.until_rules_forget(f"web-{node}", others)
         self._show(self.figures.node_loss)
         self._check_loss(node)
         return node
@@ -217,6 +219,7 @@ class Demo:
         screen.heading(f"{node} returns")
         prober, before = await self._start_probing()
         await cluster.power_on(node)
+        await cluster.until_in_touch(node)
         await cluster.set_pod_ready(f"web-{node}", is_ready=True)
         screen.step("cable and programs are back")
         await self._until_balanced()

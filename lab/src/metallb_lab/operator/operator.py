@@ -266,9 +266,9 @@ class ModuleOperator:
         elif values.checksum() != before:
             self._engine.request_run()
 
-    async def sees_everything(self) -> bool:
-        """Tell whether the snapshots show what the API server has at this moment."""
-        return await self._engine.sees_everything()
+    def waiting_tasks(self) -> int:
+        """Count the tasks that have not begun."""
+        return sum(len(queue.waiting()) for queue in self._queues.values())
 
     # -- rest ----------------------------------------------------------------------------------
 
