@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from metallb.kube.client import Resource
+from metallb.kube.client import PatchType, Resource
+from metallb.kube.errors import NotFoundError
 from metallb_lab import netns, objects, probes
 from metallb_lab.cluster import Cluster, ClusterOptions
 
@@ -197,3 +198,39 @@ async def test_cluster_address_is_reached_from_a_node(cluster: Cluster) -> None:
                 await asyncio.sleep(0.02)
     assert seen.pod in ("web-1", "web-2")
     await cluster.delete("Service", "inside", "default")
+
+
+async def test_a_namespace_goes_with_all_that_is_in_it(cluster: Cluster) -> None:
+    client = cluster.client
+    names = Resource("", "v1", "namespaces", is_namespaced=False)
+    maps = Resource("", "v1", "configmaps")
+    await client.create(names, _named("Namespace", "passing"))
+    await client.create(maps, _named("ConfigMap", "plain"), "passing")
+    held = _named("ConfigMap", "held", finalizers=["example.com/hold"])
+    await client.create(maps, held, "passing")
+    await client.create(maps, _named("ConfigMap", "elsewhere"), "default")
+    await client.delete(names, "passing")
+
+    async def left() -> list[str]:
+        page = await client.request("GET", maps.path("passing"))
+        return [item["metadata"]["name"] for item in page["items"]]
+
+    await until(left, ["held"])
+    assert (await client.get(names, "passing"))["status"]["phase"] == "Terminating"
+    free = {"metadata": {"finalizers": None}}
+    await client.patch(maps, "held", free, namespace="passing", kind=PatchType.MERGE)
+
+    async def is_gone() -> bool:
+        try:
+            await client.get(names, "passing")
+        except NotFoundError:
+            return True
+        return False
+
+    await until(is_gone, True)
+    assert await client.get(maps, "elsewhere", "default")
+    await client.delete(maps, "elsewhere", "default")
+
+
+def _named(kind: str, name: str, **meta: object) -> dict[str, object]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **meta}}

@@ -32,7 +32,7 @@ from metallb_lab.controlplane import ControlPlane, EmbeddedControlPlane, RealCon
 from metallb_lab.instance import Instance
 from metallb_lab.objects import KINDS, NAMESPACE, namespace_of
 from metallb_lab.processes import Process
-from metallb_lab.standins import EndpointSlices, NodeRules
+from metallb_lab.standins import EndpointSlices, Namespaces, NodeRules
 from metallb_lab.topology import POD_PREFIXES, Topology
 from metallb_lab.view import View
 
@@ -110,6 +110,8 @@ class Cluster(View):
         await self._set_up_objects()
         await self.start_mirrors()
         await self._start_backends()
+        if not isinstance(self.plane, RealControlPlane):
+            self.start_task("Namespaces", Namespaces(self.client).run())
         if options.data_path:
             await self._start_data_path()
         await asyncio.gather(

@@ -4,7 +4,8 @@
 slice a family, of the pods that match. `NodeRules` does what kube-proxy does on one node, with
 nftables: it sends what comes for a LoadBalancer address or a ClusterIP to one of the endpoints,
 by chance; with `externalTrafficPolicy: Local` to one on this node, the client's address kept, or
-drops it.
+drops it. `Namespaces` does what the namespace controller does: it deletes what is in a namespace
+that is to go, and then lets it go.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 SERVICES = Resource("", "v1", "services")
 PODS = Resource("", "v1", "pods")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
+NAMESPACES = Resource("", "v1", "namespaces", is_namespaced=False)
+EMPTYING_SECONDS = 0.2
+"""How often a namespace is looked at whose objects have finalizers of their own."""
 SERVICE_LABEL = "kubernetes.io/service-name"
 
 log = logging.getLogger(__name__)
@@ -149,6 +153,60 @@ class EndpointSlices:
                     }
                 )
         return sorted(found, key=lambda item: str(item["addresses"]))
+
+
+class Namespaces:
+    """Empties the namespaces that are being deleted."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._changed = asyncio.Event()
+        self._mirror: Reflector[JsonObject] = Reflector(
+            client, NAMESPACES, _as_is, self._on_change, chance=random.random
+        )
+
+    def _on_change(self, key: Key, old: JsonObject | None, new: JsonObject | None) -> None:
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._mirror.run())
+            while True:
+                await self._changed.wait()
+                self._changed.clear()
+                for item in self._mirror:
+                    if "deletionTimestamp" in item["metadata"]:
+                        await self._try_to_end(item)
+
+    async def _try_to_end(self, namespace: JsonObject) -> None:
+        name = namespace["metadata"]["name"]
+        try:
+            if await self._is_emptied(name):
+                ended = {**namespace, "spec": {"finalizers": []}}
+                await self._client.request("PUT", NAMESPACES.path("", name, "finalize"), body=ended)
+                return
+        except (ApiError, *TRANSPORT_ERRORS) as error:
+            log.info("namespace %s: %s", name, error)
+        asyncio.get_running_loop().call_later(EMPTYING_SECONDS, self._changed.set)
+
+    async def _is_emptied(self, name: str) -> bool:
+        """Delete all that can be deleted; tell whether nothing is left."""
+        left = 0
+        for base in await self._versions():
+            for kind in (await self._client.request("GET", base))["resources"]:
+                if kind["namespaced"] and "deletecollection" in kind["verbs"]:
+                    path = f"{base}/namespaces/{name}/{kind['name']}"
+                    await self._client.request("DELETE", path)
+                    left += len((await self._client.request("GET", path))["items"])
+        return not left
+
+    async def _versions(self) -> list[str]:
+        groups = (await self._client.request("GET", "/apis"))["groups"]
+        return [
+            "/api/v1",
+            *(f"/apis/{item['preferredVersion']['groupVersion']}" for item in groups),
+        ]
 
 
 class NodeRules:
