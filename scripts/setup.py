@@ -69,7 +69,11 @@ LAB_NEEDS = (
     Need("tcpdump", "tcpdump", "shows the frames of a lab that was kept"),
     Need("curl", "curl", "asks the web servers of a lab that was kept"),
 )
-TEST_NEEDS = (Need("chromium", "chromium", "shows the form of the settings to its tests"),)
+TEST_NEEDS = (
+    Need("chromium", "chromium", "shows the form of the settings to its tests"),
+    Need("prometheus", "prometheus", "scrapes the lab, for the dashboards to be tested"),
+    Need("promtool", "prometheus", "judges the alerting rules and plays their cases"),
+)
 BENCH_NEEDS = (Need("keepalived", "keepalived", "is the peer of the fail-over benchmark"),)
 VENV_NEED = Need("ensurepip", "python3-venv", "makes the virtual environment that uv is put into")
 
