@@ -179,8 +179,15 @@ class Cluster(View):
         self.start_task("EndpointSlices", EndpointSlices(self.client).run())
         self.start_task("rules of the nodes", NodeRules(self.client, self.topology).run())
 
-    def _process(self, name: str, arguments: list[str], namespace: str | None = None) -> Process:
-        return Process(self.instance, name, [sys.executable, *arguments], namespace=namespace)
+    def _process(
+        self,
+        name: str,
+        arguments: list[str],
+        namespace: str | None = None,
+        under: Sequence[str] = (),
+    ) -> Process:
+        command = [*under, sys.executable, *arguments]
+        return Process(self.instance, name, command, namespace=namespace)
 
     def logs(self) -> Iterator[Path]:
         """Logs of our programs."""
@@ -228,8 +235,8 @@ class Cluster(View):
         self.controllers[name] = process
         return process
 
-    async def start_speaker(self, node: str) -> Process:
-        """Start the speaker of a node."""
+    async def start_speaker(self, node: str, under: Sequence[str] = ()) -> Process:
+        """Start the speaker of a node; `under` is a command that runs it, as `setpriv` does."""
         process = self._process(
             f"speaker-{node}",
             [
@@ -242,6 +249,7 @@ class Cluster(View):
                 *self.options.speaker_arguments,
             ],
             self.topology.hosts[node].namespace,
+            under,
         )
         await process.start()
         self.speakers[node] = process
