@@ -1,12 +1,15 @@
 """Makes a directory that holds a Python and all that it needs, for an image without anything.
 
-    python3 make_runtime.py SITE ROOT
+    python3 make_runtime.py runtime SITE ROOT
+    python3 make_runtime.py code PACKAGES ROOT
 
 Runs inside the first stage of an image's build, with the Python that the image is to have. SITE
 holds the installed packages. ROOT gets `opt/metallb`: the interpreter, the standard library without
 what serves only developers, the packages, and every shared library that any of these needs, the
 loader among them. The interpreter is told to look for them there (patchelf, which is to be on the
 PATH), so nothing of the base image matters, and nothing of it is overwritten.
+
+`code` makes what is laid over it: our own packages alone, which change more often than all the rest.
 
 Everything is compiled before: the root of a running container is read-only, and an import that
 finds no compiled file would compile it at each start.
@@ -18,6 +21,7 @@ import compileall
 import os
 import py_compile
 import shutil
+import site
 import subprocess
 import sys
 import sysconfig
@@ -38,12 +42,12 @@ NOT_SHIPPED = (
 """What serves only developers and terminals, and extension modules whose libraries nobody needs."""
 
 
-def make_runtime(site: Path, root: Path) -> Path:
+def make_runtime(packages: Path, root: Path) -> Path:
     """Make the directory; gives its path, `ROOT/opt/metallb`."""
     home = root / HOME
     library = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     python = copy_python(home, library)
-    shutil.copytree(site, library / "site-packages", ignore=not_needed)
+    shutil.copytree(packages, packages_of(root), ignore=not_needed)
     loader = Path(patchelf("--print-interpreter", python))
     copy_shared_libraries(home, loader)
     patchelf("--set-interpreter", f"/{HOME}/lib/{loader.name}", python)
@@ -51,8 +55,20 @@ def make_runtime(site: Path, root: Path) -> Path:
     for binary in (python, *sorted(own)):
         if binary == python or patchelf("--print-rpath", binary):
             patchelf("--force-rpath", "--set-rpath", f"/{HOME}/lib", binary)
-    compile_all(library)
+    compile_all(library, root)
     return home
+
+
+def add_code(packages: Path, root: Path) -> Path:
+    """Make the directory that is laid over the runtime; gives its path, `ROOT/opt/metallb`."""
+    shutil.copytree(packages, packages_of(root), ignore=shutil.ignore_patterns("__pycache__"))
+    compile_all(packages_of(root), root)
+    return root / HOME
+
+
+def packages_of(root: Path) -> Path:
+    """Where this Python looks for packages: distributions have their own minds about it."""
+    return root / Path(site.getsitepackages([f"/{HOME}"])[-1]).relative_to("/")
 
 
 def not_needed(directory: str, names: list[str]) -> set[str]:
@@ -133,18 +149,29 @@ def patchelf(*arguments: str | Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def compile_all(library: Path) -> None:
+def compile_all(directory: Path, root: Path) -> None:
     """Compile every module, once for all: the files of an image never change."""
     compileall.compile_dir(
-        library,
+        directory,
         maxlevels=20,
         quiet=2,
-        stripdir=str(library.parents[3]),
+        stripdir=str(root),
+        prependdir="/",
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
 
 
-if __name__ == "__main__":
-    made = make_runtime(Path(sys.argv[1]), Path(sys.argv[2]))
+def main(arguments: list[str]) -> int:
+    """Make what the first word says; gives the exit code."""
+    works = {"runtime": make_runtime, "code": add_code}
+    if len(arguments) != 3 or arguments[0] not in works:
+        print("usage: make_runtime.py runtime | code FROM ROOT", file=sys.stderr)
+        return 2
+    made = works[arguments[0]](Path(arguments[1]), Path(arguments[2]))
     total = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     print(f"{made}: {total / 2**20:.1f} MiB")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,91 @@
+"""Builds images: a Dockerfile by buildah, out of its store as an OCI layout, into our cache.
+
+Layers are kept in the store of buildah, and a base image and a whole image each under the digest of
+what they were made of: a second build of the same tree starts no program, and one after a change of
+our own code makes the last layer only.
+
+A build reaches PyPI with what the machine's own pip is told: its certificates and `/etc/pip.conf`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from metallb_lab import tools
+from metallb_lab.images import base
+from metallb_lab.images.commands import ImageError, buildah, images_dir, lock, run
+from metallb_lab.images.recipes import NAMES, PROXY, recipe_of
+from metallb_lab.images.store import directory_of, drop_old, put, read_image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from metallb_lab.images.commands import Say
+    from metallb_lab.images.recipes import Recipe
+    from metallb_lab.images.store import Image
+
+TRIES = 3
+OF_THE_MACHINE = ("/etc/ssl/certs", "/etc/pip.conf")
+
+
+def ensure(name: str, say: Say = print) -> Image:
+    """Give an image, built now if need be; raises ImageError."""
+    if name == PROXY:
+        tools.ensure(PROXY, say)
+    prefix = f"[images] {name}"
+    with lock(images_dir() / f"{name}.lock", prefix, say):
+        for _ in range(TRIES):
+            recipe = recipe_of(name)
+            if directory_of(recipe).is_dir():
+                return read_image(name, directory_of(recipe))
+            make(recipe, prefix, say)
+            drop_old(name)
+    raise ImageError(f"{name}: the tree changes faster than images are built")
+
+
+def build(names: Iterable[str] = NAMES, say: Say = print) -> list[Image]:
+    """Give images, each built now if need be; raises ImageError."""
+    images = []
+    for name in names:
+        started_at = time.monotonic()
+        image = ensure(name, say)
+        say(f"[images] {name}: {in_words(image)}, {time.monotonic() - started_at:.1f} s")
+        images.append(image)
+    return images
+
+
+def in_words(image: Image) -> str:
+    """Tell how big an image is, and where."""
+    size, compressed = image.size_bytes / 2**20, image.compressed_bytes / 2**20
+    return f"{size:.1f} MiB above the base ({compressed:.1f} compressed), {image.rootfs}"
+
+
+def make(recipe: Recipe, prefix: str, say: Say) -> None:
+    """Build an image and take it into the cache, unless the tree has changed meanwhile."""
+    if recipe.needs_base:
+        base.ensure(say)
+    log = images_dir() / f"{recipe.name}.log"
+    tag = f"localhost/metallb-lab/{recipe.name}:{recipe.inputs}"
+    say(f"{prefix}: building {recipe.dockerfile} (log: {log})")
+    run(build_command(recipe, tag), log, say, prefix)
+    with tempfile.TemporaryDirectory(prefix=f"{recipe.name}.", dir=images_dir()) as name:
+        layout = Path(name) / "oci"
+        log = log.with_suffix(".push.log")
+        run(buildah("push", "--quiet", tag, f"oci:{layout}:latest"), log, say, prefix)
+        if recipe_of(recipe.name).inputs == recipe.inputs:
+            put(layout, recipe, log, say)
+        else:
+            say(f"{prefix}: the tree has changed meanwhile")
+
+
+def build_command(recipe: Recipe, tag: str) -> list[str | Path]:
+    """Make the command that builds an image."""
+    given = [f"--build-arg={name}={value}" for name, value in recipe.arguments.items()]
+    shared = [f"--volume={path}:{path}:ro" for path in OF_THE_MACHINE if Path(path).exists()]
+    return buildah(
+        "build", "--isolation=chroot", "--network=host", "--pull-never", "--layers",
+        *given, *shared, f"--tag={tag}", f"--file={recipe.dockerfile}", recipe.context,
+    )  # fmt: skip
