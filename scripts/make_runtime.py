@@ -9,7 +9,7 @@ what serves only developers, the packages, and every shared library that any of 
 loader among them. The interpreter is told to look for them there (patchelf, which is to be on the
 PATH), so nothing of the base image matters, and nothing of it is overwritten.
 
-`code` makes what is laid over it: our own packages alone, which change more often than all the rest.
+`code` makes what is laid over it: our own packages alone, which change more often than the rest.
 
 Everything is compiled before: the root of a running container is read-only, and an import that
 finds no compiled file would compile it at each start.

@@ -67,7 +67,7 @@ def buildah(*arguments: str | Path) -> list[str | Path]:
     """Make a command of buildah, in our store."""
     store = images_dir() / "storage"
     mounts = Path("/run/metallb-lab") / hashlib.sha256(os.fsencode(store)).hexdigest()[:12]
-    places = ["--root", store, "--runroot", mounts, "--storage-driver", "overlay"]
+    places: list[str | Path] = ["--root", store, "--runroot", mounts, "--storage-driver", "overlay"]
     return ["buildah", *places, *arguments]
 
 

@@ -55,7 +55,7 @@ def find(name: str) -> Image:
     directory = directory_of(recipe)
     if not (directory / "rootfs").is_dir():
         raise ImageError(
-            f"image {name} is not built of this tree; run: python -m metallb_lab.images build {name}"
+            f"{name} is not built of this tree; run: python -m metallb_lab.images build {name}"
         )
     os.utime(directory)
     return read_image(name, directory)
