@@ -1,15 +1,10 @@
-{{- /* Names of the module: camelCase for values, kebab-case for objects. */ -}}
+{{- /* Names of the module, and the labels that carry them. */ -}}
 
 {{- /* Usage: {{ include "helm_lib_module_camelcase_name" . }}, or a string. Gives metallb, myModule. */ -}}
 {{- define "helm_lib_module_camelcase_name" -}}
   {{- $name := "" -}}
   {{- if kindIs "string" . -}}{{- $name = . -}}{{- else -}}{{- $name = .Chart.Name -}}{{- end -}}
   {{- $name | replace "-" "_" | camelcase | untitle -}}
-{{- end -}}
-
-{{- /* Usage: {{ include "helm_lib_module_kebabcase_name" . }}, or a string. */ -}}
-{{- define "helm_lib_module_kebabcase_name" -}}
-  {{- if kindIs "string" . -}}{{- . | kebabcase -}}{{- else -}}{{- .Chart.Name | kebabcase -}}{{- end -}}
 {{- end -}}
 
 {{- /* Usage: {{ include "helm_lib_module_labels" (list . (dict "app" "speaker")) }}. Gives a block `labels:`. */ -}}

@@ -1,14 +1,5 @@
 {{- /* Rules and dashboards, from the folder `monitoring` of the module. */ -}}
 
-{{- define "helm_lib_monitoring_seconds" -}}
-  {{- $scrape := dig "discovery" "prometheusScrapeInterval" 30 (index . 0).Values.global | int -}}
-  {{- $text := index . 1 -}}
-  {{- range $times := list 4 3 2 -}}
-    {{- $text = $text | replace (printf "__SCRAPE_INTERVAL_X_%d__" $times) (printf "%ds" (mul $scrape $times)) -}}
-  {{- end -}}
-  {{- $text | replace "__SCRAPE_INTERVAL__" (printf "%ds" $scrape) -}}
-{{- end -}}
-
 {{- /*
   Usage: {{ include "helm_lib_prometheus_rules" (list . "d8-metallb") }}
   Each file below monitoring/prometheus-rules is a list of groups; *.tpl are templates. One PrometheusRule a file.
@@ -16,12 +7,16 @@
 {{- define "helm_lib_prometheus_rules" }}
   {{- $context := index . 0 }}
   {{- $namespace := index . 1 }}
+  {{- $scrape := dig "discovery" "prometheusScrapeInterval" 30 $context.Values.global | int }}
   {{- if has "operator-prometheus-crd" ($context.Values.global.enabledModules | default list) }}
     {{- range $path, $_ := $context.Files.Glob "monitoring/prometheus-rules/**" }}
       {{- if or (hasSuffix ".yaml" $path) (hasSuffix ".tpl" $path) }}
         {{- $text := $context.Files.Get $path }}
         {{- if hasSuffix ".tpl" $path }}{{- $text = tpl $text $context }}{{- end }}
-        {{- $text = include "helm_lib_monitoring_seconds" (list $context $text) }}
+        {{- range $times := list 2 3 4 }}
+          {{- $text = $text | replace (printf "__SCRAPE_INTERVAL_X_%d__" $times) (printf "%ds" (mul $scrape $times)) }}
+        {{- end }}
+        {{- $text = $text | replace "__SCRAPE_INTERVAL__" (printf "%ds" $scrape) }}
         {{- $name := $path | trimPrefix "monitoring/prometheus-rules/" | trimSuffix ".yaml" | trimSuffix ".tpl" | replace "/" "-" | replace "_" "-" }}
         {{- if $text | trim }}
 ---

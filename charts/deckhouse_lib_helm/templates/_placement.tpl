@@ -14,7 +14,7 @@ priorityClassName: {{ index . 1 | quote }}
   {{- if not (has $strategy (list "system" "frontend" "monitoring" "master")) -}}
     {{- fail (printf "unknown strategy %q of a node selector" $strategy) -}}
   {{- end -}}
-  {{- if and $values.nodeSelector (ne $strategy "master") }}
+  {{- if $values.nodeSelector }}
 nodeSelector:
     {{- toYaml $values.nodeSelector | nindent 2 }}
   {{- else if eq $strategy "master" }}
@@ -28,14 +28,14 @@ nodeSelector:
 
 {{- /*
   Usage: {{ include "helm_lib_tolerations" (tuple . "any-node" "with-node-problems" "without-storage-problems") }}
-  Strategies: any-node, system, frontend, monitoring, wildcard. Storage problems are tolerated unless told otherwise.
+  Strategies: any-node, system, wildcard. Storage problems are tolerated unless told otherwise.
 */ -}}
 {{- define "helm_lib_tolerations" }}
   {{- $context := index . 0 -}}
   {{- $strategy := index . 1 -}}
   {{- $options := slice . 2 -}}
   {{- $values := index $context.Values (include "helm_lib_module_camelcase_name" $context) | default dict -}}
-  {{- if and $values.tolerations (has $strategy (list "system" "frontend" "monitoring")) }}
+  {{- if and $values.tolerations (eq $strategy "system") }}
 tolerations:
     {{- toYaml $values.tolerations | nindent 2 }}
   {{- else }}
@@ -55,18 +55,13 @@ tolerations:
   - key: {{ $key | quote }}
     operator: Exists
       {{- end }}
-    {{- else if has $strategy (list "system" "frontend" "monitoring") }}
+    {{- else if eq $strategy "system" }}
   - key: dedicated.deckhouse.io
     operator: Equal
     value: {{ $context.Chart.Name | quote }}
   - key: dedicated.deckhouse.io
     operator: Equal
-    value: {{ $strategy | quote }}
-      {{- if ne $strategy "system" }}
-  - key: dedicated.deckhouse.io
-    operator: Equal
     value: "system"
-      {{- end }}
     {{- else }}
       {{- fail (printf "unknown strategy %q of tolerations" $strategy) -}}
     {{- end }}

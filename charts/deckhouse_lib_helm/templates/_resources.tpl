@@ -4,11 +4,6 @@
 ephemeral-storage: 50Mi
 {{- end -}}
 
-{{- /* Usage: {{ include "helm_lib_module_ephemeral_storage_logs_with_extra" 10 }} */ -}}
-{{- define "helm_lib_module_ephemeral_storage_logs_with_extra" }}
-ephemeral-storage: {{ add 50 (int .) }}Mi
-{{- end -}}
-
 {{- define "helm_lib_container_kube_rbac_proxy_resources" }}
 cpu: 10m
 memory: 25Mi

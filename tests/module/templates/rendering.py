@@ -17,6 +17,16 @@ from metallb_lab import tools
 
 ROOT = Path(__file__).parents[3]
 NAMESPACE = "d8-metallb"
+HELMS = ("helm", "helm4")
+"""The version that the platform has, and the next."""
+FOREIGN = {
+    "VerticalPodAutoscaler": "autoscaling.k8s.io/v1",
+    "PodMonitor": "monitoring.coreos.com/v1",
+    "PrometheusRule": "monitoring.coreos.com/v1",
+    "GrafanaDashboardDefinition": "deckhouse.io/v1",
+    "SecurityPolicyException": "deckhouse.io/v1alpha1",
+}
+"""Kinds of CRDs that are neither Kubernetes' own nor the module's."""
 PARTS = ("Chart.yaml", ".helmignore", "charts", "templates", "monitoring")
 
 Manifest = dict[str, Any]
@@ -110,9 +120,9 @@ class RenderError(Exception):
     """Helm refused; the text is what it said."""
 
 
-def helm(*arguments: str) -> str:
+def helm(*arguments: str, binary: str = HELMS[0]) -> str:
     """Run the real Helm; raises RenderError."""
-    command = [str(tools.find("helm")), *arguments]
+    command = [str(tools.find(binary)), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode:
         raise RenderError(done.stderr + done.stdout)
@@ -131,12 +141,14 @@ def copy_chart(to: Path) -> Path:
     return to
 
 
-def render_text(chart: Path, given: dict[str, Any], work: Path, *more: str) -> str:
+def render_text(
+    chart: Path, given: dict[str, Any], work: Path, *, binary: str = HELMS[0]
+) -> str:  # fmt: skip
     """Render a chart; gives the text."""
     file = work / "values.json"
     file.write_text(json.dumps(given))
     return helm("template", "metallb", str(chart), "--namespace", "d8-system",
-                "--values", str(file), *more)  # fmt: skip
+                "--values", str(file), binary=binary)  # fmt: skip
 
 
 def parse(text: str) -> list[Manifest]:

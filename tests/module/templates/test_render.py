@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
 import pytest
+import yaml
 
 from module.templates.rendering import (
+    FOREIGN,
+    HELMS,
     ROOT,
     Case,
     Chart,
@@ -31,9 +35,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 OLDEST, NEWEST = "1.31", "1.37"
-FOREIGN = {"VerticalPodAutoscaler", "PodMonitor", "PrometheusRule", "GrafanaDashboardDefinition",
-           "SecurityPolicyException"}  # fmt: skip
-"""Kinds of CRDs that are not Kubernetes' own."""
+
+
+def test_the_schemas_are_of_the_oldest_and_the_newest_version() -> None:
+    """The oldest that the module admits; the newest that anybody has published."""
+    module = yaml.safe_load((ROOT / "module.yaml").read_text())
+    assert module["requirements"]["kubernetes"] == f">= {OLDEST}"
+    assert kubernetes_validate.latest_version().startswith(f"{NEWEST}.")
 
 
 @pytest.mark.parametrize("version", [OLDEST, NEWEST])
@@ -81,18 +89,41 @@ def test_rendering_twice_gives_the_same(chart: Chart, tmp_path: Path) -> None:
     assert render_text(chart.path, given, tmp_path) == render_text(chart.path, given, tmp_path)
 
 
+def test_the_next_version_of_helm_renders_the_same(
+    chart: Chart, case: Case, tmp_path: Path
+) -> None:
+    found = parse(render_text(chart.path, values(case), tmp_path, binary=HELMS[1]))
+    assert _sorted(found) == _sorted(chart.render(case))
+
+
+def _sorted(manifests: list[Manifest]) -> list[Manifest]:
+    return sorted(manifests, key=lambda item: (item["kind"], item["metadata"]["name"]))
+
+
 def test_the_tree_itself_is_the_chart(chart: Chart, tmp_path: Path) -> None:
     """Workspace and chart are one directory; .helmignore keeps them apart."""
     given = values(Case())
     assert parse(render_text(ROOT, given, tmp_path)) == chart.render(Case())
 
 
-def test_lint_has_nothing_to_say(chart: Chart, tmp_path: Path) -> None:
+@pytest.mark.parametrize("binary", HELMS)
+def test_lint_has_nothing_to_say(chart: Chart, case: Case, binary: str, tmp_path: Path) -> None:
     file = tmp_path / "values.json"
-    file.write_text(json.dumps(values(Case(bgp=True))))
-    said = helm("lint", "--strict", str(chart.path), "--values", str(file))
+    file.write_text(json.dumps(values(case)))
+    said = helm("lint", "--strict", str(chart.path), "--values", str(file), binary=binary)
     assert "0 chart(s) failed" in said
     assert "WARNING" not in said
+
+
+@pytest.mark.parametrize("binary", HELMS)
+def test_lint_would_have_something_to_say(chart: Chart, binary: str, tmp_path: Path) -> None:
+    broken = tmp_path / "chart"
+    shutil.copytree(chart.path, broken)
+    (broken / "templates/broken.yaml").write_text("a: b: c\n")
+    file = tmp_path / "values.json"
+    file.write_text(json.dumps(values(Case())))
+    with pytest.raises(RenderError, match="1 chart"):
+        helm("lint", "--strict", str(broken), "--values", str(file), binary=binary)
 
 
 def test_a_missing_digest_is_an_error_that_names_the_image(chart: Chart, tmp_path: Path) -> None:
