@@ -18,6 +18,13 @@ CONFIG = HookConfig(
         SERVICES,
         VIRTUAL_IPS,
         Binding("classes", OURS, "MetalLoadBalancerClass", NAME, is_silent=True),
+        Binding(
+            "pools",
+            OURS,
+            "MetalLoadBalancerPool",
+            "{name: .metadata.name, addresses: .spec.addresses}",
+            is_silent=True,
+        ),
     ),
 )
 

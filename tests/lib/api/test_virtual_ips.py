@@ -10,6 +10,7 @@ from metallb.api.fields import Problem
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
     Announcer,
+    BGPOrders,
     Layer2Orders,
     Suspension,
     TrafficPolicy,
@@ -39,6 +40,16 @@ def test_a_spec_is_written_and_read_back() -> None:
     again = read_virtual_ip(to_object(new_virtual_ip(plain)))
     assert isinstance(again, VirtualIP)
     assert again.spec == plain
+
+
+def test_orders_for_bgp_take_the_place_of_those_for_layer2() -> None:
+    spec = VirtualIPSpec(ip_address("10.0.0.1"), "edge", (), bgp=BGPOrders(("edge-adv-0",)))
+    value = to_object(new_virtual_ip(spec))
+    assert "layer2" not in value["spec"]
+    assert value["spec"]["bgp"] == {"advertisements": ["edge-adv-0"]}
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec == spec
 
 
 def test_an_object_that_exists_is_written_with_its_version() -> None:

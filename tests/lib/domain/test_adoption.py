@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from metallb.api.virtual_ips import VirtualIP, read_virtual_ip
+import pytest
+
+from metallb.api.virtual_ips import BGPOrders, VirtualIP, read_virtual_ip
 from metallb.domain.adoption import adoption
 from metallb.domain.decisions import CreateIfNotExists, Decision
 from support.objects import bound_condition, service_object
@@ -10,6 +12,10 @@ from support.situations import HOSTILE, situation
 
 OLD_KIND = [{"name": "sdninternall2lbservices.internal.network.deckhouse.io"}]
 FRONT = [{"name": "front"}]
+POOLS = [
+    {"name": "edge", "addresses": ["192.0.2.0/24", "198.51.100.1-198.51.100.9"]},
+    {"name": "six", "addresses": ["2001:db8::/120", "no address", "198.51.100.7/300"]},
+]
 
 
 def _service(name: str, *ingress: str, bound: str = "front", **more: Any) -> dict[str, Any]:
@@ -34,7 +40,9 @@ def _said(decision: Decision) -> list[tuple[str, str, list[str], str]]:
 
 
 def _decide(services: list[Any], **more: Any) -> Decision:
-    given: dict[str, Any] = {"old_kind": OLD_KIND, "classes": FRONT, "virtual_ips": [], **more}
+    given: dict[str, Any] = {
+        "old_kind": OLD_KIND, "classes": FRONT, "pools": POOLS, "virtual_ips": [], **more
+    }  # fmt: skip
     return adoption(situation(services=services, **given))
 
 
@@ -91,6 +99,64 @@ def test_who_is_not_bound_to_a_class_that_exists_is_left_out() -> None:
         _service("a-name", "lb.example.com"),
     ]
     assert _decide(services) == Decision()
+
+
+def _plain(name: str, *ingress: str, **more: Any) -> dict[str, Any]:
+    return service_object(name, ingress=ingress, **more)
+
+
+def test_addresses_of_bgp_are_entered_under_the_pool_that_contains_them() -> None:
+    decision = _decide(
+        [
+            _plain("a", "192.0.2.0", "192.0.2.255", "2001:db8::"),
+            _plain("b", "198.51.100.9", externalTrafficPolicy="Local"),
+            _plain("nowhere", "203.0.113.1"),
+        ]
+    )
+    assert _said(decision) == [
+        ("192.0.2.0", "edge", ["default/a"], "Cluster"),
+        ("192.0.2.255", "edge", ["default/a"], "Cluster"),
+        ("198.51.100.9", "edge", ["default/b"], "Local"),
+        ("2001-db8--0", "six", ["default/a"], "Cluster"),
+    ]
+    assert all(vip.spec.bgp == BGPOrders() for vip in _entries(decision))
+
+
+def test_entries_of_layer2_have_no_orders_for_bgp() -> None:
+    assert [vip.spec.bgp for vip in _entries(_decide([_service("a", "192.0.2.7")]))] == [None]
+
+
+@pytest.mark.parametrize(
+    ("setting", "named", "is_served"),
+    [("", "", True), ("edge", "edge", True), ("edge", "", False), ("", "edge", False),
+     (None, "", True), ("edge", "other", False)],
+)  # fmt: skip
+def test_bgp_serves_the_class_of_the_settings(
+    setting: str | None, named: str, is_served: bool
+) -> None:
+    service = _plain("a", "192.0.2.1", loadBalancerClass=named)
+    decision = _decide([service], values={"loadBalancerClass": setting})
+    assert bool(_entries(decision)) is is_served
+
+
+def test_a_service_of_a_class_that_is_gone_is_not_taken_for_one_of_bgp() -> None:
+    assert _decide([_service("gone", "192.0.2.1", bound="gone")]) == Decision()
+
+
+def test_an_address_of_both_modes_stays_with_layer2() -> None:
+    decision = _decide([_plain("a", "192.0.2.1", created="2020-01-01T00:00:00Z"),
+                        _service("b", "192.0.2.1")])  # fmt: skip
+    assert _said(decision) == [("192.0.2.1", "front", ["default/b"], "Cluster")]
+
+
+def test_an_address_of_bgp_that_is_entered_already_is_not_written_again() -> None:
+    known = [{"name": "192.0.2.1"}]
+    assert _decide([_plain("a", "192.0.2.1")], virtual_ips=known) == Decision()
+
+
+def test_pools_that_are_none_stop_nothing() -> None:
+    decision = _decide([_plain("a", "192.0.2.1")], pools=[*HOSTILE, *POOLS])
+    assert [vip.name for vip in _entries(decision)] == ["192.0.2.1"]
 
 
 def test_once_the_old_kind_is_gone_there_is_nothing_to_adopt() -> None:

@@ -437,23 +437,38 @@ async def test_a_running_module_of_deckhouse_is_taken_over(
 ) -> None:
     spec = {"addressPool": ["10.0.0.1-10.0.0.9"], "isDefault": True}
     await ensure_crds(cluster.client, [OLD_CRD, *_our_crds()])
+    settings = {"loadBalancerClass": "example.com/bgp"}
     await cluster.make(CLASSES, "front", spec=spec)
     before = {
         "web": await cluster.service("web", "10.0.0.7", "10.0.0.3", bound="front"),
         "dns": await cluster.service("dns", "10.0.0.3", bound="front"),
         "outside": await cluster.service("outside", "10.9.9.9", bound="front"),
         "gone": await cluster.service("gone", "10.0.5.5", bound="no-such-class"),
+        "edge": await cluster.service("edge", "192.0.2.0", loadBalancerClass="example.com/bgp"),
+        "theirs": await cluster.service("theirs", "192.0.2.1", loadBalancerClass="example.com/x"),
     }
+    await cluster.make(POOLS, "edge", spec={"addresses": ["192.0.2.0/24"]})
     await _old_release(cluster, tmp_path / "old")
-    async with cluster.operator() as operator:
+    async with cluster.operator(settings, 3) as operator:
         vips = {
             name: (await cluster.client.get(VIPS, name))["spec"]
             for name in await cluster.names(VIPS)
         }
         assert {
             name: [item["name"] for item in found["services"]] for name, found in vips.items()
-        } == {"10.0.0.3": ["dns", "web"], "10.0.0.7": ["web"], "10.9.9.9": ["outside"]}
-        assert {found["pool"] for found in vips.values()} == {"front"}
+        } == {
+            "10.0.0.3": ["dns", "web"],
+            "10.0.0.7": ["web"],
+            "10.9.9.9": ["outside"],
+            "192.0.2.0": ["edge"],
+        }
+        assert {name: found["pool"] for name, found in vips.items()} == {
+            "10.0.0.3": "front",
+            "10.0.0.7": "front",
+            "10.9.9.9": "front",
+            "192.0.2.0": "edge",
+        }
+        assert {name for name, found in vips.items() if "bgp" in found} == {"192.0.2.0"}
         hooks = [item.hook.rsplit("/")[-1] for item in operator.history]
         assert hooks.index("adopt_addresses.py") < hooks.index("remove_old_kind.py")
         await cluster.gone(CRDS, OLD_CRD["metadata"]["name"])
@@ -466,8 +481,8 @@ async def test_a_running_module_of_deckhouse_is_taken_over(
 
 
 def _our_crds() -> list[dict[str, Any]]:
-    path = ROOT / "crds" / "metalloadbalancerclasses.yaml"
-    return [yaml.safe_load(path.read_text())]
+    names = ("metalloadbalancerclasses", "metalloadbalancerpools")
+    return [yaml.safe_load((ROOT / "crds" / f"{name}.yaml").read_text()) for name in names]
 
 
 async def test_what_stays_when_the_module_is_disabled(cluster: Cluster) -> None:

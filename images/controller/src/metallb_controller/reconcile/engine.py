@@ -153,7 +153,9 @@ class Reconciler:
                 self.assignments.refresh_endpoints(key)
 
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
-        """Take in a ledger entry, or that it is gone."""
+        """Take in a ledger entry, or that it is gone; one of BGP is not ours to write."""
+        if vip is not None and vip.spec.bgp is not None:
+            vip = None
         before = self.observed.vips.get(address)
         self._doubts.saw_vip(address, vip)
         if vip is None:

@@ -70,14 +70,22 @@ class Layer2Orders:
 
 
 @dataclass(frozen=True, slots=True)
+class BGPOrders:
+    """By which advertisements the address is announced to peers."""
+
+    advertisements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualIPSpec:
-    """`spec`: all of it is the controller's."""
+    """`spec`: all of it is the controller's. With `bgp` the address is announced by BGP, not L2."""
 
     address: IPAddress
     pool: str
     services: tuple[ObjectKey, ...]
     traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     layer2: Layer2Orders = Layer2Orders()
+    bgp: BGPOrders | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
                 spec.choice("trafficPolicy", _TRAFFIC_POLICIES, TrafficPolicy.CLUSTER)
             ),
             layer2=_read_layer2(spec.child("layer2")),
+            bgp=_read_bgp(spec.child("bgp")) if spec.value.get("bgp") is not None else None,
         ),
         VirtualIPStatus(
             announcers=tuple(_read_announcer(item) for item in status.children("announcers")),
@@ -169,6 +178,10 @@ def _read_layer2(fields: Fields) -> Layer2Orders:
     )
 
 
+def _read_bgp(fields: Fields) -> BGPOrders:
+    return BGPOrders(fields.words("advertisements"))
+
+
 def _read_announcer(fields: Fields) -> Announcer:
     return Announcer(
         fields.word("node"), fields.text("since"), fields.word("reason"), fields.words("interfaces")
@@ -177,18 +190,27 @@ def _read_announcer(fields: Fields) -> Announcer:
 
 def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
     """Give the JSON form of a spec."""
-    layer2: dict[str, Any] = {"nodes": list(spec.layer2.nodes)}
-    if spec.layer2.interfaces:
-        layer2["interfaces"] = list(spec.layer2.interfaces)
-    if spec.layer2.suspended is not None:
-        layer2["suspended"] = spec.layer2.suspended.value
+    orders = (
+        {"layer2": _layer2_object(spec.layer2)}
+        if spec.bgp is None
+        else {"bgp": {"advertisements": list(spec.bgp.advertisements)}}
+    )
     return {
         "address": str(spec.address),
         "pool": spec.pool,
         "services": [{"namespace": key.namespace, "name": key.name} for key in spec.services],
         "trafficPolicy": spec.traffic_policy.value,
-        "layer2": layer2,
+        **orders,
     }
+
+
+def _layer2_object(orders: Layer2Orders) -> dict[str, Any]:
+    found: dict[str, Any] = {"nodes": list(orders.nodes)}
+    if orders.interfaces:
+        found["interfaces"] = list(orders.interfaces)
+    if orders.suspended is not None:
+        found["suspended"] = orders.suspended.value
+    return found
 
 
 def to_object(vip: VirtualIP) -> dict[str, Any]:

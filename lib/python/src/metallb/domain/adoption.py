@@ -8,40 +8,51 @@ internal kind comes after it (`metallb.domain.dead_kinds`).
 
 Only what the ledger does not have is written, and the API server refuses a second holder of a
 name: a run that comes late or twice changes nothing.
+
+A Service is of L2 when it is bound to a class that exists. It is of BGP when it is bound to none
+and its `spec.loadBalancerClass` is the one of the settings (both empty, by default); its addresses
+are of the pools that contain them. An address in no pool is left out: nobody could say whose it is.
+Entries of BGP have no advertisements yet, for those are the controller's to resolve, and the L2
+controller leaves them alone.
 """
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from metallb.api.conditions import ServiceCondition
 from metallb.api.services import Service, read_service
-from metallb.api.virtual_ips import Layer2Orders, VirtualIPSpec, new_virtual_ip, to_object
+from metallb.api.virtual_ips import BGPOrders, VirtualIPSpec, new_virtual_ip, to_object
 from metallb.domain.decisions import CreateIfNotExists, Decision
 from metallb.domain.selection import BindingReason
 from metallb.net.addresses import IPAddress, object_name, parse_address
+from metallb.net.ranges import parse_range
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from metallb.api.virtual_ips import VirtualIP
     from metallb.domain.decisions import Situation
 
 
 def adoption(situation: Situation) -> Decision:
-    """Enter the addresses of Services that are bound to a class, while the old kind is there.
+    """Enter the addresses that Services have, while the old kind is there.
 
     Snapshots: `old-kind` (whether it is there), `services`, `classes` and `virtual-ips` with
-    `name`.
+    `name`, `pools` with `name` and `addresses`. Value: `loadBalancerClass`.
     """
     if not situation.snapshot("old-kind"):
         return Decision()
     classes = {item.text("name") for item in situation.snapshot("classes")} - {""}
-    holders = [
-        (service, name)
-        for service in read_services(situation)
-        if (name := bound_class(service)) in classes
+    services = read_services(situation)
+    of_layer2 = [
+        (service, name) for service in services if (name := bound_class(service)) in classes
     ]
-    return Decision(operations=list(ledger_entries(situation, holders)))
+    entries = ledger_entries(situation, of_layer2)
+    taken = {vip.spec.address for vip in entries}
+    of_bgp = [vip for vip in _bgp_entries(situation, services) if vip.spec.address not in taken]
+    return Decision(operations=[CreateIfNotExists(to_object(vip)) for vip in [*entries, *of_bgp]])
 
 
 def read_services(situation: Situation) -> list[Service]:
@@ -69,21 +80,63 @@ def running_addresses(service: Service) -> list[IPAddress]:
     return found
 
 
-def ledger_entries(
-    situation: Situation, holders: Iterable[tuple[Service, str]]
-) -> Iterator[CreateIfNotExists]:
+def ledger_entries(situation: Situation, holders: Iterable[tuple[Service, str]]) -> list[VirtualIP]:
     """Give the entries that are missing for Services and the classes that they are of.
 
     An address that Services of two classes show belongs to the class of the oldest of them.
     """
+    holdings = [
+        (address, service, name)
+        for service, name in holders
+        for address in running_addresses(service)
+    ]
+    return list(_entries(situation, holdings))
+
+
+def _bgp_entries(situation: Situation, services: Iterable[Service]) -> Iterator[VirtualIP]:
+    """Give the entries that are missing for Services whose addresses are of pools of BGP."""
+    served = situation.values.get("loadBalancerClass") or ""
+    pools = {item.text("name"): item.texts("addresses") for item in situation.snapshot("pools")}
+    holdings = [
+        (address, service, name)
+        for service in services
+        if service.load_balancer_class == served
+        and service.condition(ServiceCondition.CLASS) is None
+        for address in running_addresses(service)
+        if (name := _pool_of(address, pools))
+    ]
+    return _entries(situation, holdings, BGPOrders())
+
+
+def _pool_of(address: IPAddress, pools: Mapping[str, tuple[str, ...]]) -> str:
+    """Name the pool that contains an address, its network and broadcast addresses included."""
+    for name in sorted(pools):
+        if any(_is_within(address, text) for text in pools[name]):
+            return name
+    return ""
+
+
+def _is_within(address: IPAddress, text: str) -> bool:
+    try:
+        if "/" in text:
+            return address in ip_network(text.strip(), strict=False)
+        return address in parse_range(text)
+    except ValueError:
+        return False
+
+
+def _entries(
+    situation: Situation,
+    holdings: Iterable[tuple[IPAddress, Service, str]],
+    bgp: BGPOrders | None = None,
+) -> Iterator[VirtualIP]:
     known = {item.text("name") for item in situation.snapshot("virtual-ips")}
-    entries: dict[IPAddress, list[tuple[Service, str]]] = {}
-    for service, name in sorted(holders, key=lambda item: item[0].meta.seniority):
-        for address in running_addresses(service):
-            if object_name(address) not in known:
-                entries.setdefault(address, []).append((service, name))
-    for address in sorted(entries, key=lambda item: (item.version, int(item))):
-        first, pool = entries[address][0]
-        services = tuple(service.meta.key for service, name in entries[address] if name == pool)
-        spec = VirtualIPSpec(address, pool, services, first.traffic_policy, Layer2Orders())
-        yield CreateIfNotExists(to_object(new_virtual_ip(spec)))
+    held: dict[IPAddress, list[tuple[Service, str]]] = {}
+    for address, service, name in sorted(holdings, key=lambda item: item[1].meta.seniority):
+        if object_name(address) not in known:
+            held.setdefault(address, []).append((service, name))
+    for address in sorted(held, key=lambda item: (item.version, int(item))):
+        first, pool = held[address][0]
+        services = tuple(service.meta.key for service, name in held[address] if name == pool)
+        spec = VirtualIPSpec(address, pool, services, first.traffic_policy, bgp=bgp)
+        yield new_virtual_ip(spec)

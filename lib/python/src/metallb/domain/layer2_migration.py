@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import Condition, ServiceCondition
 from metallb.api.meta import GROUP, ObjectKey, Reference
+from metallb.api.virtual_ips import to_object
 from metallb.domain.adoption import (
     bound_class,
     ledger_entries,
@@ -112,7 +113,7 @@ def layer2_migration(situation: Situation) -> Decision:
     return Decision(
         operations=[
             *_class_operations(wanted, situation),
-            *ledger_entries(situation, holders),
+            *(CreateIfNotExists(to_object(vip)) for vip in ledger_entries(situation, holders)),
             *(_binding(service, name, situation) for service, name in holders),
             *events_of(findings, situation.now),
         ],
