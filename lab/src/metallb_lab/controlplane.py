@@ -35,6 +35,16 @@ CONTROLLERS = (
     "endpointslice-controller,endpoints-controller,serviceaccount-controller,namespace-controller,"
     "garbage-collector-controller,root-ca-certificate-publisher-controller"
 )
+POD_CONTROLLERS = (
+    f"{CONTROLLERS},deployment-controller,replicaset-controller,daemonset-controller,"
+    "node-lifecycle-controller,taint-eviction-controller,disruption-controller,"
+    "pod-garbage-collector-controller,serviceaccount-token-controller,"
+    "clusterrole-aggregation-controller"
+)
+"""Those that a cluster with running pods needs too."""
+
+NODE_PATIENCE = ("--node-monitor-period=1s", "--node-monitor-grace-period=7s")
+"""A node is given up after 7 s of silence, where the default has 50 s: nobody wants to wait."""
 
 
 class ControlPlane(ABC):
@@ -89,14 +99,21 @@ class ControlPlane(ABC):
             draft.rename(path)
         return path
 
-    def client(self, *, user_agent: str = "metallb-lab", max_connections: int = 40) -> ApiClient:
-        """Make a client whose sockets are in the namespace of the server."""
+    def client(
+        self,
+        *,
+        user_agent: str = "metallb-lab",
+        max_connections: int = 40,
+        namespace: str | None = None,
+    ) -> ApiClient:
+        """Make a client whose sockets are in a namespace, the server's if none is given."""
         context = ssl.create_default_context(cafile=str(self.ca_file))
         connection = Connection(self.url, context, lambda: f"Bearer {self.token}")
+        place = namespace or self.host.namespace
 
         def make_socket(info: Any) -> socket.socket:
             family, kind, protocol = info[0], info[1], info[2]
-            made = netns.make_socket(self.host.namespace, family, kind, protocol)
+            made = netns.make_socket(place, family, kind, protocol)
             made.setblocking(False)
             return made
 
@@ -118,7 +135,11 @@ class ControlPlane(ABC):
 
 
 class RealControlPlane(ControlPlane):
-    """kube-apiserver, etcd and kube-controller-manager."""
+    """kube-apiserver, etcd and kube-controller-manager; `for_pods` adds what pods need.
+
+    That is kube-scheduler, all admission, more controllers, and webhooks by the addresses of their
+    pods: where the API server runs there is no kube-proxy.
+    """
 
     def __init__(
         self,
@@ -127,18 +148,21 @@ class RealControlPlane(ControlPlane):
         *,
         from_copy: Path | None = None,
         with_controllers: bool = True,
+        for_pods: bool = False,
     ) -> None:
         super().__init__(instance, topology)
+        self._for_pods = for_pods
         self.server = RealServer(
             host=self.host.ipv4,
             port=API_PORT,
             netns=self.host.namespace,
             directory=instance.directory / "api",
-            admission="minimal",
+            admission="full" if for_pods else "minimal",
+            extra_args=("--enable-aggregator-routing=true",) if for_pods else (),
         )
         self._from_copy = from_copy
         self._with_controllers = with_controllers
-        self._controllers: Process | None = None
+        self._processes: list[Process] = []
 
     @property
     def token(self) -> str:
@@ -151,7 +175,7 @@ class RealControlPlane(ControlPlane):
         return self.server.ca_file
 
     async def start(self) -> None:
-        """Start all three and wait until the server is ready."""
+        """Start all and wait until the server is ready."""
         await self.server.start(from_copy=self._from_copy)
         self._from_copy = None
         for pid in self.server.pids:
@@ -159,32 +183,48 @@ class RealControlPlane(ControlPlane):
         await self._wait_ready()
         await self.relay.start()
         if self._with_controllers:
-            self._controllers = Process(
-                self.instance,
-                "kube-controller-manager",
-                [
-                    str(tools.find("kube-controller-manager")),
-                    f"--kubeconfig={self.inside_kubeconfig}",
-                    "--leader-elect=false",
-                    "--bind-address=127.0.0.1",
-                    "--secure-port=10257",
-                    "--profiling=false",
-                    f"--service-account-private-key-file={self.server.service_account_key}",
-                    f"--root-ca-file={self.ca_file}",
-                    "--cluster-name=lab",
-                    "--kube-api-qps=200",
-                    "--kube-api-burst=400",
-                    f"--controllers={CONTROLLERS}",
-                ],
-                namespace=self.host.namespace,
-            )
-            await self._controllers.start()
+            await self._start_controllers()
+        if self._for_pods:
+            await self._start_scheduler()
+
+    async def _start_controllers(self) -> None:
+        chosen = POD_CONTROLLERS if self._for_pods else CONTROLLERS
+        await self._start_process(
+            "kube-controller-manager",
+            *("--bind-address=127.0.0.1", "--secure-port=10257"),
+            f"--service-account-private-key-file={self.server.service_account_key}",
+            f"--root-ca-file={self.ca_file}",
+            "--cluster-name=lab",
+            *("--kube-api-qps=200", "--kube-api-burst=400"),
+            f"--controllers={chosen}",
+            *(NODE_PATIENCE if self._for_pods else ()),
+        )
+
+    async def _start_scheduler(self) -> None:
+        await self._start_process(
+            "kube-scheduler", *("--bind-address=127.0.0.1", "--secure-port=10259")
+        )
+
+    async def _start_process(self, name: str, *arguments: str) -> None:
+        process = Process(
+            self.instance,
+            name,
+            [
+                str(tools.find(name)),
+                f"--kubeconfig={self.inside_kubeconfig}",
+                "--leader-elect=false",
+                "--profiling=false",
+                *arguments,
+            ],
+            namespace=self.host.namespace,
+        )
+        await process.start()
+        self._processes.append(process)
 
     async def stop(self) -> None:
-        """Stop all three."""
+        """Stop all of them."""
         await self.relay.stop()
-        if self._controllers is not None:
-            await self._controllers.kill()
+        await asyncio.gather(*(process.kill() for process in self._processes))
         await self.server.stop()
 
     async def pause(self) -> None:

@@ -1,9 +1,10 @@
 """One lab among others: its name, its directory, and the clearing of labs whose owner is gone.
 
-A lab owns everything under its name: the directory `/run/metallb-lab/NAME`, the namespaces
-`NAME-…`, and the processes noted there. It notes its own process too, with the time that the
-process began, so a pid that was given anew is not taken for it. Whoever starts a lab first clears
-those whose owner is gone; only processes that a lab noted are ended, by pid.
+A lab owns everything under its name: the directory `/run/metallb-lab/NAME` with what is mounted in
+it, the namespaces `NAME-…`, the control groups `metallb-lab-NAME`, and the processes noted there.
+It notes its own process too, with the time that the process began, so a pid that was given anew is
+not taken for it. Whoever starts a lab first clears those whose owner is gone; only processes that a
+lab noted are ended, by pid.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HOME = Path("/run/metallb-lab")
+CGROUPS = Path("/sys/fs/cgroup")
 _OWNER = "owner.json"
 _PROCESSES = "processes"
 END_SECONDS = 15.0
@@ -45,6 +47,11 @@ class Instance:
     def __init__(self, name: str | None = None) -> None:
         self.name = name or f"mlab{secrets.token_hex(2)}"
         self.directory = HOME / self.name
+
+    @property
+    def cgroup(self) -> str:
+        """Group of this lab's containers, beneath the root of each hierarchy."""
+        return cgroup_of(self.name)
 
     def namespace(self, host: str) -> str:
         """Name of the namespace of a host of this lab."""
@@ -130,7 +137,37 @@ def clear(directory: Path) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     netns.remove(netns.with_prefix(f"{directory.name}-"))
+    _unmount(directory)
     shutil.rmtree(directory, ignore_errors=True)
+    _remove_cgroups(directory.name)
+
+
+def cgroup_of(name: str) -> str:
+    """Group of a lab's containers."""
+    return f"metallb-lab-{name}"
+
+
+def mounts_beneath(directory: Path, table: str) -> list[str]:
+    """Name what is mounted beneath a directory, the last mounted first."""
+    points = [line.split()[4] for line in table.splitlines()]
+    return [point for point in reversed(points) if point.startswith(f"{directory}/")]
+
+
+def _unmount(directory: Path) -> None:
+    for point in mounts_beneath(directory, Path("/proc/self/mountinfo").read_text()):
+        with contextlib.suppress(netns.CommandError):
+            netns.run("umount", "--lazy", point)
+
+
+def _remove_cgroups(name: str) -> None:
+    group_name = cgroup_of(name)
+    for top in (*CGROUPS.glob(group_name), *CGROUPS.glob(f"*/{group_name}")):
+        for group in sorted(top.rglob("*"), reverse=True):
+            if group.is_dir():
+                with contextlib.suppress(OSError):
+                    group.rmdir()
+        with contextlib.suppress(OSError):
+            top.rmdir()
 
 
 def _noted(directory: Path) -> list[tuple[int, int]]:

@@ -24,6 +24,10 @@ NODES = Resource("", "v1", "nodes", is_namespaced=False)
 PODS = Resource("", "v1", "pods")
 SERVICES = Resource("", "v1", "services")
 EVENTS = Resource("", "v1", "events")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
+DAEMON_SETS = Resource("apps", "v1", "daemonsets")
+SECRETS = Resource("", "v1", "secrets")
+ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 CUSTOM_RESOURCES = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", is_namespaced=False
@@ -37,6 +41,10 @@ KINDS: Mapping[str, Resource] = {
     "Namespace": NAMESPACES,
     "Pod": PODS,
     "Lease": LEASES,
+    "Deployment": DEPLOYMENTS,
+    "DaemonSet": DAEMON_SETS,
+    "Secret": SECRETS,
+    "EndpointSlice": ENDPOINT_SLICES,
     "MetalLoadBalancerClass": CLASSES,
     "VirtualIP": VIRTUAL_IPS,
     "CustomResourceDefinition": CUSTOM_RESOURCES,

@@ -15,6 +15,7 @@ link of all hosts.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ ROUTER_IPV4, ROUTER_IPV6 = "10.10.0.1", "fd10::1"
 POD_PREFIXES = ("10.244.0.0/16", "fd44::/16")
 VIP_IPV4_PREFIX = "10.10.128.0/17"
 FIRST_NODE_NUMBER = 11
+LAST_POD_PLACE = 250
 
 
 @dataclass(slots=True)
@@ -76,6 +78,8 @@ class Pod:
     namespace: str
     ipv4: str
     ipv6: str
+    port: str
+    """Name of its leg in the node."""
 
 
 @dataclass(slots=True)
@@ -87,6 +91,9 @@ class Topology:
     controller_count: int = 2
     hosts: dict[str, Host] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
+    _places: dict[str, int] = field(default_factory=dict)
+    """The last place that was given on each node."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def switch(self) -> str:
@@ -156,17 +163,9 @@ class Topology:
 
     def add_pod(self, name: str, node: str) -> Pod:
         """Add a pod behind a node."""
-        host = self.hosts[node]
-        place = 2 + sum(pod.node == node for pod in self.pods.values())
-        index = int(node[1:])
-        pod = Pod(
-            name=name,
-            node=node,
-            namespace=self.instance.namespace(f"pod-{name}"),
-            ipv4=f"10.244.{index}.{place}",
-            ipv6=f"fd44:{index}::{place}",
-        )
-        port = f"veth{index}-{place}"
+        host, index = self.hosts[node], int(node[1:])
+        pod = self._new_pod(name, node)
+        port = pod.port
         netns.run("ip", "netns", "add", pod.namespace)
         netns.ip_batch(
             [
@@ -192,8 +191,41 @@ class Topology:
             ],
             pod.namespace,
         )
-        self.pods[name] = pod
         return pod
+
+    def _new_pod(self, name: str, node: str) -> Pod:
+        """Give a pod its addresses: those that were free for longest."""
+        index = int(node[1:])
+        with self._lock:
+            taken = {pod.ipv4 for pod in self.pods.values()}
+            place = self._places.get(node, 1)
+            while True:
+                place = place + 1 if place < LAST_POD_PLACE else 2
+                if f"10.244.{index}.{place}" not in taken:
+                    break
+            self._places[node] = place
+            pod = self.pods[name] = Pod(
+                name=name,
+                node=node,
+                namespace=self.instance.namespace(f"pod-{name}"),
+                ipv4=f"10.244.{index}.{place}",
+                ipv6=f"fd44:{index}::{place}",
+                port=f"veth{index}-{place}",
+            )
+        return pod
+
+    def remove_pod(self, name: str) -> None:
+        """Remove a pod; its addresses are free again."""
+        pod = self.pods[name]
+        netns.ip_batch([f"link del {pod.port}"], self.hosts[pod.node].namespace)
+        netns.remove([pod.namespace])
+        with self._lock:
+            del self.pods[name]
+
+    def route_pods_from(self, name: str) -> None:
+        """Let a host that is no node find the pods."""
+        for node in self.nodes:
+            _route_pods(self.hosts[name], node)
 
     def _build_outside(self) -> None:
         router, outside = self.hosts["router"], self.instance.namespace("outside")
