@@ -185,6 +185,8 @@ def test_a_holder_keeps_its_address_when_the_pool_shrinks() -> None:
     made.assign("p", ip("10.0.0.1"), B, ALONE)
     _set(made, p=("10.0.0.1-10.0.0.2",))
     assert made.held_outside("p") == [ip("10.0.0.5")]
+    assert set(made.held("p")) == {ip("10.0.0.1"), ip("10.0.0.5")}
+    assert not made.held("none-such")
     assert made.capacity("p") == Capacity(2, 2, 1)
     assert made.addresses_of(A) == (ip("10.0.0.5"),)
     made.check_invariants()

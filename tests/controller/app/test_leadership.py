@@ -39,7 +39,7 @@ class Term:
         numbers = itertools.count()
         self.settings = Settings(NAMESPACE, "alice", concurrent_writes=concurrent_writes)
         self.events = EventPoster(alice, "controller", "alice", lambda: f"e{next(numbers)}")
-        self.metrics = Metrics(lambda: self.leadership.reconciler)
+        self.metrics = Metrics(lambda: self.leadership)
         self.leadership = Leadership(self.settings, alice, alice, self.events, self.metrics)
 
     @contextlib.asynccontextmanager
@@ -255,6 +255,6 @@ async def test_a_mirror_that_breaks_ends_the_term(
     async def broken() -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(term.leadership._mirrors[0], "run", broken)
+    monkeypatch.setattr(term.leadership.mirrors[0], "run", broken)
     with pytest.raises(Exception, match="task mirror-0 has ended"):
         await term.leadership.run()

@@ -97,3 +97,85 @@ def test_restricted_are_even_within_their_scope() -> None:
     for vip in vips:
         put(placement, vip, "abc", only="abc")
     assert seconds(placement, vips) == {"b": 2, "c": 2}
+
+
+# ---------------------------------------------------------------- groups
+
+
+def put_group(placement: Placement, group: str, **present: str) -> None:
+    for vip, order in present.items():
+        placement.put(Demand(vip, group), tuple(order))
+
+
+def counts_after_loss(placement: Placement, vips: str, node: str) -> dict[str, int]:
+    orders = [placement.order(vip) for vip in vips.split()]
+    return dict(Counter(order[1] if order[0] == node else order[0] for order in orders))
+
+
+def test_a_new_second_keeps_the_group_apart() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="bca", w2="bac", w3="a")
+    put_group(placement, "shop", s1="abc")
+    assert placement.order("w3")[1] == "c"
+    assert counts_after_loss(placement, "w1 w2 w3", "a") == {"b": 2, "c": 1}
+
+
+def test_seconds_are_exchanged_where_that_keeps_a_group_apart() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="b", w2="b", w3="a")
+    put_group(placement, "shop", s1="acb")
+    changed = placement.take_changes()
+    assert (placement.order("w3")[1], placement.order("s1")[1]) == ("c", "b")
+    assert "s1" in changed
+    assert counts_after_loss(placement, "w1 w2 w3", "a") == {"b": 2, "c": 1}
+
+
+def test_seconds_follow_when_others_of_the_group_move() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="abc", w2="cab", w3="bca")
+    put_group(placement, "shop", s1="acb")
+    assert placement.take_changes() == {}
+    placement.put(Demand("w2", "web", frozenset("b")))
+    assert placement.order("w2") == ("b",)
+    assert (placement.order("w1")[1], placement.order("s1")[1]) == ("c", "b")
+
+
+def test_a_second_with_more_than_others_is_left_without_an_exchange() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="bca", w2="cab", w3="abc")
+    put(placement, "s1", "abc")
+    put(placement, "s2", "acb")
+    assert placement.take_changes() == {}
+    placement.put(Demand("w2", "web", frozenset("b")))
+    assert (placement.order("w3")[1], placement.order("s1")[1]) == ("c", "b")
+    assert (placement.order("s2")[1], placement.order("w1")[0]) == ("c", "b")
+
+
+def test_no_exchange_within_a_group() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="bca", w2="cba", w3="abc", w4="acb")
+    assert placement.take_changes() == {}
+    placement.put(Demand("w2", "web", frozenset("b")))
+    assert (placement.order("w3")[1], placement.order("w4")[1]) == ("b", "c")
+
+
+def test_no_exchange_at_the_cost_of_another_group() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="b", w2="b", w3="a")
+    put_group(placement, "shop", s1="acb", s2="bac", s3="bca")
+    assert (placement.order("w3")[1], placement.order("s1")[1]) == ("b", "c")
+
+
+def test_orders_of_the_ledger_are_not_exchanged() -> None:
+    placement = placement_of("abc")
+    put_group(placement, "web", w1="bac", w2="bca", w3="abc")
+    put_group(placement, "shop", s1="acb")
+    assert placement.take_changes() == {}
+
+
+def test_groups_larger_than_the_search_are_left_alone() -> None:
+    placement = placement_of("abc")
+    placement.put(Demand("s1", "shop"), ("a", "c", "b"))
+    for number in range(65):
+        placement.put(Demand(f"w{number}", "web"), ("b",) if number else ("a",))
+    assert placement.order("s1") == ("a", "c", "b")

@@ -225,6 +225,22 @@ async def test_a_stalled_watch_is_given_up_and_nothing_is_missed(
         assert mirror.reflector.counts.lists == 1
 
 
+async def test_it_says_whether_it_follows(
+    admin: ApiClient, alice: ApiClient, server: ApiServer
+) -> None:
+    mirror = Mirror(alice)
+    async with mirror.running():
+        await until(lambda: server.watches)
+        assert not mirror.reflector.is_failing
+        away = server.faults.add("status", ALICE, code=503)
+        await drop_watch(server)
+        await until(lambda: mirror.reflector.is_failing)
+        server.faults.remove(away)
+        await put(admin, "a", "1")
+        await mirror.next()
+        assert not mirror.reflector.is_failing
+
+
 async def test_bookmarks_carry_the_version_on_so_that_no_list_is_needed(
     admin: ApiClient, alice: ApiClient, server: ApiServer
 ) -> None:
@@ -415,6 +431,7 @@ async def test_an_error_event_is_the_servers_refusal(caplog: pytest.LogCaptureFi
     async with mirror.running():
         await until(lambda: mirror.reflector.counts.lists == 2)
         assert "410 Expired: too old" in caplog.text
+        assert not mirror.reflector.is_failing
 
 
 async def test_failures_are_forgotten_once_a_watch_has_lasted() -> None:

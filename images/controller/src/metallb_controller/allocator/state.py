@@ -25,7 +25,7 @@ from metallb_controller.allocator.free import FreeNumbers
 from metallb_controller.allocator.model import Capacity, Claim, Objection, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 
     from metallb.api.meta import ObjectKey
 
@@ -134,6 +134,10 @@ class Allocator:
         """Find the held addresses that are in none of the pool's ranges (any more), in order."""
         pool = self._pools.get(name, _NO_POOL)
         return sorted(pool.outside, key=lambda address: (address.version, int(address)))
+
+    def held(self, name: str) -> Collection[IPAddress]:
+        """Give the addresses that are held of a pool, also outside its ranges."""
+        return self._pools.get(name, _NO_POOL).held
 
     # -- questions ---------------------------------------------------------------------------------
 

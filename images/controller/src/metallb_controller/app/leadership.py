@@ -89,12 +89,14 @@ class Leadership:
         self._queue: asyncio.PriorityQueue[tuple[int, int, Write]] = asyncio.PriorityQueue()
         self._numbers = itertools.count()
         self.reconciler = Reconciler()
+        self.is_loaded = False
+        """Whether all kinds have been read, so that it decides."""
         self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
         self._classes = self._mirror(
             reading, CLASSES, partial(read_class, rebalancing=settings.rebalancing), self._on_class
         )
-        self._mirrors: list[Reflector[Any]] = [
+        self.mirrors: list[Reflector[Any]] = [
             self._vips,
             self._services,
             self._classes,
@@ -116,6 +118,11 @@ class Leadership:
         client: ApiClient, resource: Any, read: Any, on_change: Any, **rest: Any
     ) -> Reflector[Any]:
         return Reflector(client, resource, read, on_change, chance=random.random, **rest)
+
+    @property
+    def queued_writes(self) -> int:
+        """Writes that wait for their turn."""
+        return self._queue.qsize()
 
     # -- observations ----------------------------------------------------------------------------
 
@@ -153,10 +160,11 @@ class Leadership:
         """Lead until cancelled."""
         supervisor = Supervisor()
         try:
-            for number, mirror in enumerate(self._mirrors):
+            for number, mirror in enumerate(self.mirrors):
                 supervisor.start(f"mirror-{number}", mirror.run())
             await self._all_synced(supervisor)
             self.reconciler.start(time.monotonic())
+            self.is_loaded = True
             gc.collect()
             gc.freeze()  # what is known by now stays: no collection need look at it again
             log.info(
@@ -184,7 +192,7 @@ class Leadership:
             supervising.cancel()
 
     async def _wait_for_mirrors(self) -> None:
-        for mirror in self._mirrors:
+        for mirror in self.mirrors:
             await mirror.synced.wait()
 
     async def _decide(self) -> None:
@@ -192,9 +200,10 @@ class Leadership:
         while True:
             self._wake.clear()
             is_deciding = self._queue.qsize() < limit
-            for action in self.reconciler.step(
-                time.monotonic(), wall_clock(), is_deciding=is_deciding
-            ):
+            now = time.monotonic()
+            actions = self.reconciler.step(now, wall_clock(), is_deciding=is_deciding)
+            self._metrics.step_seconds.observe(time.monotonic() - now)
+            for action in actions:
                 if isinstance(action, PostEvent):
                     self._post(action)
                 else:
@@ -218,9 +227,11 @@ class Leadership:
     async def _work(self) -> None:
         while True:
             _, _, write = await self._queue.get()
+            began_at = time.monotonic()
             result = await self._writer.carry_out(write)
-            self._metrics.count_write(write, result.outcome)
-            self.reconciler.done(write, result, time.monotonic())
+            now = time.monotonic()
+            self._metrics.count_write(write, result.outcome, now - began_at)
+            self.reconciler.done(write, result, now)
             self._wake.set()
 
     def _post(self, event: PostEvent) -> None:

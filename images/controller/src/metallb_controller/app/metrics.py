@@ -1,57 +1,48 @@
-"""Metrics of the controller: pools under MetalLB's names, writes and leadership under ours."""
+"""Metrics of the controller: what it does, counted as it happens; what there is, in `census`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
-from prometheus_client.registry import Collector
+
+from metallb_controller.app.census import Census
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from prometheus_client import Metric
-
-    from metallb_controller.reconcile.engine import Reconciler
+    from metallb_controller.app.census import Term
     from metallb_controller.reconcile.model import Outcome, Write
 
-
-class _Pools(Collector):
-    """Reads the pools' counts when asked, from the reconciler of the current term."""
-
-    def __init__(self, reconciler: Callable[[], Reconciler | None]) -> None:
-        self._reconciler = reconciler
-
-    def collect(self) -> Iterable[Metric]:
-        """Give one sample a pool."""
-        prefix = "metallb_allocator_addresses"
-        total = GaugeMetricFamily(f"{prefix}_total", "Addresses in the pool.", labels=["pool"])
-        used = GaugeMetricFamily(
-            f"{prefix}_in_use_total", "Addresses of the pool that Services hold.", labels=["pool"]
-        )
-        reconciler = self._reconciler()
-        if reconciler is not None:
-            for name in sorted(reconciler.observed.classes):
-                capacity = reconciler.allocator.capacity(name)
-                total.add_metric([name], capacity.total)
-                used.add_metric([name], capacity.used)
-        return [total, used]
+_STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+_WRITE_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Metrics:
     """All metrics of one controller process."""
 
-    def __init__(self, reconciler: Callable[[], Reconciler | None]) -> None:
+    def __init__(self, term: Callable[[], Term | None]) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.registry.register(_Pools(reconciler))
+        self.registry.register(Census(term))
         self.is_leader = Gauge(
             "metallb_controller_leader",
             "1 when this replica leads, else 0.",
+            registry=self.registry,
+        )
+        self.step_seconds = Histogram(
+            "metallb_controller_step_duration_seconds",
+            "How long one step of deciding took.",
+            buckets=_STEP_BUCKETS,
+            registry=self.registry,
+        )
+        self.write_seconds = Histogram(
+            "metallb_controller_write_duration_seconds",
+            "How long a write to the API server took.",
+            buckets=_WRITE_BUCKETS,
             registry=self.registry,
         )
         self._writes = Counter(
@@ -62,8 +53,9 @@ class Metrics:
         )
         self._counters: dict[tuple[str, str], Counter] = {}
 
-    def count_write(self, write: Write, outcome: Outcome) -> None:
+    def count_write(self, write: Write, outcome: Outcome, seconds: float) -> None:
         """Count a write that has ended."""
+        self.write_seconds.observe(seconds)
         key = (write.target.kind, outcome)
         counter = self._counters.get(key)
         if counter is None:

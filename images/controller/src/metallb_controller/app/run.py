@@ -45,7 +45,7 @@ class Controller:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._term: Leadership | None = None
-        self._metrics = Metrics(lambda: None if self._term is None else self._term.reconciler)
+        self._metrics = Metrics(lambda: self._term)
         self.supervisor = Supervisor()
 
     async def run(self) -> None:

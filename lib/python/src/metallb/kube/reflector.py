@@ -109,6 +109,8 @@ class Reflector(Generic[Value]):
         self._version = ""
         self._newest = 0
         self.synced = asyncio.Event()
+        self.is_failing = False
+        """Whether the last list or watch failed, and nothing has been heard since."""
         self.counts = ReflectorCounts()
 
     def __len__(self) -> int:
@@ -140,6 +142,7 @@ class Reflector(Generic[Value]):
 
     async def _failed(self, delay: float, error: Exception) -> None:
         self.counts.failures += 1
+        self.is_failing = not isinstance(error, GoneError)
         log.log(
             logging.INFO if isinstance(error, GoneError) else logging.WARNING,
             "%s: %s (%s), again in %.2f s",
@@ -165,6 +168,7 @@ class Reflector(Generic[Value]):
                 self._take_page(page.items, seen)
         self._forget_unseen(seen, _number(version))
         self._version = version
+        self.is_failing = False
         self.synced.set()
 
     def _take_page(self, items: list[JsonObject], seen: set[Key]) -> None:
@@ -230,6 +234,7 @@ class Reflector(Generic[Value]):
         if kind == "ERROR":
             raise api_error(_number(value.get("code") or 500), value)
         self.counts.events += 1
+        self.is_failing = False
         if kind == "BOOKMARK":
             self._version = str(_version_of(value))
             return
