@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from prometheus_client import generate_latest
 
 from metallb.api.virtual_ips import Suspension
 from metallb_lab.apiserver import Match
@@ -539,56 +537,3 @@ async def test_it_is_ready_when_all_is_told_and_reflex_is(
     await until(lambda: reason() == "this node is JOINING")
     await reflex.__aexit__()
     await until(lambda: reason() == "the reflex process is not there")
-
-
-def exposed(running: RunningPolicy) -> set[str]:
-    text = generate_latest(running.policy.metrics.registry).decode()
-    return {line for line in text.splitlines() if line.startswith("metallb_")}
-
-
-async def test_metrics_have_the_names_that_dashboards_know(
-    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy
-) -> None:
-    await ledger.make_vip(VIP, "n1")
-    await ledger.enter("n2")
-    await reflex.hear("vip", address=VIP)
-    await until(lambda: "n2" in reflex.told("peers")[-1]["peers"])
-    counters = control.counters_line(
-        {"frames": 1}, {"NotOwned": 2}, {"Replayed": 3}, {VIP: [7, 6, 12], OTHER: [1, 1, 1]}
-    )
-    reflex.say(announced(), counters, counters, control.peer_line("n2", True, ""))
-    labels = f'ip="{VIP}",node="n1",protocol="layer2",service="web/nginx"'
-    wanted = {
-        f"metallb_speaker_announced{{{labels}}} 1.0",
-        f'metallb_layer2_requests_received{{ip="{VIP}"}} 14.0',
-        f'metallb_layer2_responses_sent{{ip="{VIP}"}} 12.0',
-        f'metallb_layer2_gratuitous_sent{{ip="{VIP}"}} 24.0',
-        'metallb_speaker_sends_lost_total{kind="frames"} 2.0',
-        'metallb_layer2_frames_dropped_total{reason="NotOwned"} 4.0',
-        'metallb_speaker_heartbeats_dropped_total{reason="Replayed"} 6.0',
-        'metallb_speaker_peer_alive{peer="n2"} 1.0',
-        "metallb_k8s_client_update_errors_total 0.0",
-        "metallb_speaker_status_writes_failed_total 0.0",
-    }
-    await until(lambda: wanted <= exposed(running), "metrics")
-    [handled] = [line for line in exposed(running) if "client_updates_total" in line]
-    assert float(handled.split()[1]) > 0
-
-
-async def test_series_go_with_what_they_are_about(
-    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy
-) -> None:
-    await ledger.make_vip(VIP, "n1")
-    await ledger.enter("n2")
-    await until(lambda: reflex.told("peers") and "n2" in reflex.told("peers")[-1]["peers"])
-    reflex.say(control.counters_line({}, {}, {}, {VIP: [1, 1, 1]}))
-    reflex.say(control.peer_line("n2", True, ""), control.peer_line("stranger", True, ""))
-
-    def about(pattern: str) -> list[str]:
-        return [line for line in exposed(running) if re.search(pattern, line)]
-
-    await until(lambda: about(VIP) and about('peer="n2"} 1'))
-    assert not about("stranger")
-    await ledger.remove_vip(VIP)
-    await ledger.strike("n2")
-    await until(lambda: not about(VIP) and not about("n2"))

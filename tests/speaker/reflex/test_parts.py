@@ -137,10 +137,26 @@ def test_counts_are_told_once() -> None:
     counters.lost["frames"] += 1
     counters.drop_frame(FrameDropReason.NOT_OWNED)
     counters.drop_heartbeat(HeartbeatDropReason.REPLAYED)
+    counters.heartbeats["sent"] += 3
     line = control.decode(control.encode(counters.take_line()))
     assert line["addresses"] == {str(VIP): [2, 1, 0], str(OTHER): [0, 0, 4]}
     assert line["lost"] == {"frames": 1}
     assert line["dropped_frames"] == {"NotOwned": 1}
     assert line["dropped_heartbeats"] == {"Replayed": 1}
+    assert line["heartbeats"] == {"sent": 3}
     empty = counters.take_line()
+    assert not any(empty.pop("late_timers"))
     assert {key: value for key, value in empty.items() if value} == {"do": "counters"}
+
+
+def test_timers_are_counted_by_how_late_they_were() -> None:
+    counters = Counters()
+    for late_seconds in (-1e-9, 0.0005, 0.0006, 0.03, 7.0):
+        counters.timer_fired(late_seconds)
+    line = counters.take_line()
+    found = dict(zip((*control.LATENESS_BOUNDS_SECONDS, None), line["late_timers"], strict=True))
+    assert {bound: count for bound, count in found.items() if count} == {
+        0.0005: 2, 0.001: 1, 0.05: 1, None: 1,
+    }  # fmt: skip
+    assert line["late_seconds"] == pytest.approx(7.0311)
+    assert not any(counters.take_line()["late_timers"])

@@ -185,19 +185,29 @@ def counters_line(
     lost: Mapping[str, int],
     dropped_frames: Mapping[str, int],
     dropped_heartbeats: Mapping[str, int],
+    heartbeats: Mapping[str, int],
     addresses: Mapping[str, Sequence[int]],
+    late_timers: Sequence[int],
+    late_seconds: float,
 ) -> Line:
     """Say what was counted since the last time; for each address: requests, responses, gratuitous.
 
-    The words of `lost` say what, the other two why.
+    The words of `lost` say what, those of `heartbeats` where to, the other two why. Late timers are
+    counted by `LATENESS_BOUNDS_SECONDS`, and summed up.
     """
     return {
         "do": "counters",
         "lost": lost,
         "dropped_frames": dropped_frames,
         "dropped_heartbeats": dropped_heartbeats,
+        "heartbeats": heartbeats,
         "addresses": addresses,
+        "late_timers": late_timers,
+        "late_seconds": late_seconds,
     }
 
+
+LATENESS_BOUNDS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+"""Upper bounds of what late timers are counted by; later ones are counted after the last."""
 
 TOLD: Line = {"do": "told"}

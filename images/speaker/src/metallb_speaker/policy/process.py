@@ -79,9 +79,7 @@ class Policy:
         self._reflex = ControlClient(
             settings.control_socket, self._on_reflex, self._on_line, self._on_reflex_gone
         )
-        self.metrics = Metrics(
-            settings.node, self.reports, self.find_vip, (self._vips.counts, self._roll.counts)
-        )
+        self.metrics = Metrics(settings.node, self.reports, self.find_vip, (self._vips, self._roll))
         self._state = "STARTING"
 
     def why_not_ready(self) -> str | None:
@@ -157,6 +155,7 @@ class Policy:
             self._entry.look_again()
 
     def _on_reflex(self) -> None:
+        self.metrics.reflex_connected()
         self.reports.forget_all()
         if self._vips.synced.is_set() and self._roll.synced.is_set():
             self._tell_all()
@@ -167,7 +166,7 @@ class Policy:
             self._set_state("STARTING")
 
     def _set_state(self, state: str) -> None:
-        self._state = state
+        self._state = self.metrics.state = state
         self._entry.set_state(state)
 
     def _tell_all(self) -> None:
@@ -196,9 +195,12 @@ class Policy:
     def _on_line(self, line: Line) -> None:
         match line["do"]:
             case "announced":
-                self.reports.announce(control.AnnouncedLine.of(line))
+                announced = control.AnnouncedLine.of(line)
+                self.reports.announce(announced)
+                self.metrics.announced(announced)
             case "withdrawn":
                 self.reports.withdraw(ip_address(line["address"]), line["reason"])
+                self.metrics.withdrawn(line["reason"])
             case "conflict":
                 address = ip_address(line["address"])
                 self.reports.conflict(address, line["mac"], line["interface"])
@@ -211,12 +213,13 @@ class Policy:
             case "counters":
                 self.metrics.add(line)
             case "told":
+                self.metrics.told()
                 self.reports.audit()
             case unknown:
                 raise ValueError(f"reflex said {unknown!r}")
 
     def _on_peer(self, node: str, is_alive: bool, reason: str) -> None:
-        self.metrics.set_peer(node, is_alive)
+        self.metrics.set_peer(node, is_alive, reason)
         if is_alive:
             self.deaths.peer_up(node)
         else:

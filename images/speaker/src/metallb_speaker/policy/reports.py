@@ -19,7 +19,7 @@ from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFo
 from metallb.net.addresses import object_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.client import ApiClient, JsonObject
@@ -76,6 +76,11 @@ class Reports:
     def announced(self) -> dict[IPAddress, AnnouncedLine]:
         """The VIPs that reflex announces."""
         return self._lines
+
+    @property
+    def conflicts(self) -> Collection[IPAddress]:
+        """The VIPs that another station claims too."""
+        return self._conflicts
 
     # -- what reflex says --------------------------------------------------------------------------
 

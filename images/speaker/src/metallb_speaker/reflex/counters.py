@@ -5,12 +5,13 @@ Policy adds it up, so that a series goes on when reflex is started again.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, TypeVar
 
-from metallb_speaker.control import counters_line
+from metallb_speaker.control import LATENESS_BOUNDS_SECONDS, counters_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +32,12 @@ class Counters:
         self.gratuitous: Counter[bytes] = Counter()
         self.lost: Counter[str] = Counter()
         """Frames and heartbeats that the kernel would not send."""
+        self.heartbeats: Counter[str] = Counter()
+        """Heartbeats sent, and received and taken."""
         self._dropped_frames: Counter[FrameDropReason] = Counter()
         self._dropped_heartbeats: Counter[HeartbeatDropReason] = Counter()
+        self._late_timers = _no_timers()
+        self._late_seconds = 0.0
 
     def drop_frame(self, reason: FrameDropReason) -> None:
         """Count a frame that got no answer."""
@@ -42,6 +47,12 @@ class Counters:
         """Count a heartbeat that was not taken."""
         self._dropped_heartbeats[reason] += 1
 
+    def timer_fired(self, late_seconds: float) -> None:
+        """Count a timer that fired, so much later than it was to."""
+        late_seconds = max(0.0, late_seconds)
+        self._late_timers[bisect_left(LATENESS_BOUNDS_SECONDS, late_seconds)] += 1
+        self._late_seconds += late_seconds
+
     def take_line(self) -> Line:
         """Drain the counts into a line for policy."""
         by_address = (self.requests, self.responses, self.gratuitous)
@@ -50,16 +61,25 @@ class Counters:
             lost=dict(self.lost),
             dropped_frames=_by_word(self._dropped_frames),
             dropped_heartbeats=_by_word(self._dropped_heartbeats),
+            heartbeats=dict(self.heartbeats),
+            late_timers=self._late_timers,
+            late_seconds=self._late_seconds,
             addresses={
                 str(ip_address(address)): [found[address] for found in by_address]
                 for address in addresses
             },
         )
-        for found in (*by_address, self.lost):
+        for found in (*by_address, self.lost, self.heartbeats):
             found.clear()
+        self._late_timers = _no_timers()
+        self._late_seconds = 0.0
         self._dropped_frames.clear()
         self._dropped_heartbeats.clear()
         return line
+
+
+def _no_timers() -> list[int]:
+    return [0] * (len(LATENESS_BOUNDS_SECONDS) + 1)
 
 
 def _by_word(counts: Mapping[_Reason, int]) -> dict[str, int]:

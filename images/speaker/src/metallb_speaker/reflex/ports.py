@@ -105,7 +105,9 @@ class Port:
     def send_heartbeat(self, datagram: Datagram) -> None:
         """Send a heartbeat; counts it when it does not go out."""
         path = datagram.path
-        if not self._heartbeat.send(datagram.data, path.address, path.port):
+        if self._heartbeat.send(datagram.data, path.address, path.port):
+            self._counters.heartbeats["sent"] += 1
+        else:
             self._counters.lost["heartbeats"] += 1
 
     def listen(

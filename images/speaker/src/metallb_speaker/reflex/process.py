@@ -204,13 +204,17 @@ class Reflex:
         now = self._loop.time()
         for data in port.datagrams(udp):
             reason = self._liveness.receive_datagram(data, now)
-            if reason is not None:
+            if reason is None:
+                self._counters.heartbeats["received"] += 1
+            else:
                 self._counters.drop_heartbeat(reason)
         self._pump()
 
     def _on_timer(self) -> None:
-        self._timer = None
         now = self._loop.time()
+        if self._timer is not None:
+            self._counters.timer_fired(now - self._timer.when())
+        self._timer = None
         self._liveness.handle_timer(now)
         self._announcer.handle_timer(now)
         self._pump()
