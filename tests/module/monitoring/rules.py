@@ -62,11 +62,19 @@ def all_cases() -> dict[str, dict[str, list[dict[str, Any]]]]:
     return found
 
 
-def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+def promtool(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     """Run promtool."""
     program = shutil.which("promtool")
     assert program, "promtool is not here: `scripts/setup.py test` installs it"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False)
+    command = [program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, input=given)
+
+
+def promtool_reads(exposition: str) -> list[str]:
+    """Let promtool read what a program exposes; gives its objections, one a line."""
+    said = promtool("check", "metrics", given=exposition)
+    assert said.returncode in (0, 3), said.stderr
+    return said.stderr.splitlines()
 
 
 def check(groups: list[dict[str, Any]], work: Path) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,7 @@ from ipaddress import ip_address
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -77,6 +77,7 @@ class Metrics(Collector):
         find: Callable[[IPAddress], VirtualIP | None],
         mirrors: Iterable[Reflector[Any]],
     ) -> None:
+        disable_created_metrics()
         self._node = node
         self._reports = reports
         self._find = find

@@ -1,0 +1,65 @@
+"""The metrics of both programs, each with at least one series: all that there can be."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from metallb.kube.reflector import ReflectorCounts
+from metallb_controller.app.metrics import Metrics as ControllerMetrics
+from metallb_controller.reconcile.ledger import vip_target
+from metallb_controller.reconcile.model import DeleteVirtualIP, Outcome
+from metallb_speaker.control import LATENESS_BOUNDS_SECONDS, AnnouncedLine, counters_line
+from metallb_speaker.policy.metrics import Metrics as SpeakerMetrics
+from support.objects import class_object, service_object
+from support.outcomes import settled
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+VIP = ip_address("10.0.0.1")
+
+
+def _mirror() -> Any:
+    synced = SimpleNamespace(is_set=lambda: True)
+    return SimpleNamespace(counts=ReflectorCounts(), is_failing=False, synced=synced)
+
+
+def controller_registry() -> CollectorRegistry:
+    """Give the metrics of a controller that leads."""
+    world, leader = settled(
+        class_object(ranges=("10.0.0.1", "fd00::1"), nodeSelector={"edge": "yes"}, isDefault=True),
+        service_object("a"),
+        service_object("b", created="2026-01-02T00:00:00Z"),
+    )
+    term = SimpleNamespace(
+        reconciler=leader.reconciler, is_loaded=True, mirrors=(_mirror(),), queued_writes=0
+    )
+    metrics = ControllerMetrics(lambda: term)
+    vip = world.vips()[str(VIP)]
+    metrics.count_write(DeleteVirtualIP(vip_target(VIP), vip), Outcome.DONE, 0.01)
+    metrics.step_seconds.observe(0.001)
+    return metrics.registry
+
+
+def speaker_registry() -> CollectorRegistry:
+    """Give the metrics of a speaker that announces, and has seen a peer die."""
+    world, _ = settled(class_object(isDefault=True), service_object("a"))
+    vip = world.vips()[str(VIP)]
+    reports: Any = SimpleNamespace(announced={VIP: None}, conflicts=[VIP], failures=0)
+    metrics = SpeakerMetrics("n1", reports, lambda _: vip, (_mirror(),))
+    metrics.set_peers(["n2"])
+    metrics.set_peer("n2", False, "Silent")
+    metrics.reflex_connected()
+    metrics.told()
+    metrics.announced(AnnouncedLine(VIP, 1.0, "NodeDown", "n2", 0.15, ("eth0",)))
+    metrics.withdrawn("Released")
+    metrics.add(
+        counters_line(
+            lost={"frames": 1}, dropped_frames={"NotOwned": 1}, dropped_heartbeats={"Replayed": 1},
+            heartbeats={"sent": 1}, addresses={str(VIP): [1, 1, 1]},
+            late_timers=[1] * (len(LATENESS_BOUNDS_SECONDS) + 1), late_seconds=2.0,
+        )
+    )  # fmt: skip
+    return metrics.registry
