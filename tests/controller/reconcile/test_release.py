@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-
 import pytest
 
-from metallb.api.meta import ObjectKey
-from metallb.api.virtual_ips import BGPOrders, VirtualIPSpec, new_virtual_ip, to_object
 from support.objects import class_object, service_object
 from support.outcomes import CLASS, settled, words, world_of
 from support.world import Leader
@@ -128,23 +124,3 @@ def test_foreign_conditions_are_kept() -> None:
     foreign = {"type": "Foreign", "status": "True", "reason": "X", "message": ""}
     world, _ = settled(class_object(isDefault=True), service_object("web", conditions=(foreign,)))
     assert world.condition("web", "Foreign") == foreign
-
-
-def test_an_address_of_bgp_and_its_service_are_left_as_they_are() -> None:
-    """The entry stands for an address that the BGP mode announces; L2 has no word in it."""
-    spec = VirtualIPSpec(
-        ip_address("192.0.2.1"), "edge", (ObjectKey("default", "web"),), bgp=BGPOrders()
-    )
-    entry = to_object(new_virtual_ip(spec))
-    world = world_of(
-        class_object(isDefault=False), service_object("web", ingress=("192.0.2.1",)), entry
-    )
-    before = len(world.history)
-    for _ in range(2):  # a restarted one finds the same
-        leader = Leader(world)
-        leader.settle()
-    touched = [ref for ref, _, _ in world.history[before:] if ref[0] in ("Service", "VirtualIP")]
-    assert touched == []
-    world.put(service_object("web", type="ClusterIP"))
-    leader.settle()
-    assert set(world.vips()) == {"192.0.2.1"}

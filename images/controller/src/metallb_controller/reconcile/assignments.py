@@ -11,15 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metallb.api.meta import ObjectKey
 from metallb.domain.requests import read_wish
 from metallb.domain.selection import choose_class, default_class
+from metallb.net.addresses import object_name
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.queues import Waiters
 from metallb_controller.reconcile.services import ServicePlan, claim_of, plan_service
 
 if TYPE_CHECKING:
-    from metallb.api.meta import ObjectKey
     from metallb.api.services import Service
     from metallb.api.virtual_ips import VirtualIP
     from metallb.domain.requests import RequestProblem
@@ -92,11 +93,7 @@ class Assignments:
             return touched
         for key in known:
             if key not in vip.spec.services:
-                before = self._allocator.claim(address, key)
-                self._allocator.release(address, key)
-                self._ledger.stay(address, key)
-                self._touch_others(address, key, before, None, touched)
-                touched.services[key] = None
+                self._oust(address, key, touched)
         for key in unknown:
             claim = self._claim(key)
             self._allocator.assign(vip.spec.pool, address, key, claim)
@@ -105,6 +102,30 @@ class Assignments:
         self._place(address)
         touched.addresses[address] = None
         return touched
+
+    def reserve(self, address: IPAddress, vip: VirtualIP | None) -> Touched:
+        """Take in an entry, or that it is gone: what BGP announces is nobody's here.
+
+        The entry itself holds the address; a Service that was about to get it looks for another.
+        """
+        touched = Touched()
+        key = ObjectKey("", object_name(address))
+        if vip is not None and vip.spec.bgp is not None:
+            for other in self._allocator.holders(address):
+                if other != key:
+                    self._oust(address, other, touched)
+            self._layer2.discard(address)
+            self._allocator.assign(vip.spec.pool, address, key, Claim("", frozenset()))
+        elif self._allocator.claim(address, key) is not None:
+            self._oust(address, key, touched)
+        return touched
+
+    def _oust(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:
+        before = self._allocator.claim(address, key)
+        self._allocator.release(address, key)
+        self._ledger.stay(address, key)
+        self._touch_others(address, key, before, None, touched)
+        touched.services[key] = None
 
     def _claim(self, key: ObjectKey) -> Claim:
         service = self._observed.services.get(key)

@@ -154,10 +154,11 @@ class Reconciler:
 
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
         """Take in a ledger entry, or that it is gone; one of BGP is not ours to write."""
-        if vip is not None and vip.spec.bgp is not None:
-            vip = None
         before = self.observed.vips.get(address)
         self._doubts.saw_vip(address, vip)
+        self._note(self.assignments.reserve(address, vip))
+        if vip is not None and vip.spec.bgp is not None:
+            return
         if vip is None:
             self.observed.vips.pop(address, None)
         elif self._doubts.is_struck(vip):
@@ -168,9 +169,8 @@ class Reconciler:
                 self._note(self.assignments.restore(vip))
         if before is None or vip is None or before.spec != vip.spec:
             self._agenda.vips[address] = None
-            for found in (before, vip):
-                if found is not None:
-                    self._agenda.add_statuses(found.spec.services)
+            for found in filter(None, (before, vip)):
+                self._agenda.add_statuses(found.spec.services)
 
     # -- the start -------------------------------------------------------------------------------
 
@@ -282,9 +282,8 @@ class Reconciler:
             self._note(self.assignments.decide(key))
             self._agenda.statuses[key] = None
             after = self.assignments.verdicts.get(key)
-            for verdict in (before, after):
-                if verdict is not None:
-                    self._agenda.classes[verdict.binding.class_name] = None
+            for verdict in filter(None, (before, after)):
+                self._agenda.classes[verdict.binding.class_name] = None
 
     # -- writes ----------------------------------------------------------------------------------
 

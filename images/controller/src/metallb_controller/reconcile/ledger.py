@@ -104,11 +104,12 @@ class Ledger:
         )
 
     def wanted_spec(self, address: IPAddress) -> VirtualIPSpec | None:
-        """Give what the VirtualIP should say; None: it should not exist."""
+        """Give what the VirtualIP should say; None: it should not exist, or is of BGP."""
         services = tuple(
             service
             for service in self._allocator.holders(address)
-            if not self.is_leaving(address, service) or self._is_shown(address, service)
+            if service.namespace
+            and (not self.is_leaving(address, service) or self._is_shown(address, service))
         )
         pool = self._allocator.pool_of(address)
         if not services or pool is None:

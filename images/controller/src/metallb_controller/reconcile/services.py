@@ -227,6 +227,11 @@ class _Planner:
                     RequestReason.ADDRESS_FULL,
                     f"{address} is shared by as many Services as can be; use another sharing key",
                 )
+            case Refusal.HELD if holder is not None and not holder.namespace:
+                return RequestProblem(
+                    RequestReason.ADDRESS_IN_USE,
+                    f"{address} is announced by BGP (VirtualIP {holder}); request another one",
+                )
             case Refusal.HELD | Refusal.OTHER_KEY:
                 return RequestProblem(
                     RequestReason.ADDRESS_IN_USE,
