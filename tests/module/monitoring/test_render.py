@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from module.monitoring.boards import FOLDER
 from module.monitoring.rules import RULES, check, read_groups
 from module.templates.rendering import NAMESPACE, Case, Chart, Manifest
 
@@ -36,6 +38,17 @@ def test_each_file_of_rules_is_an_object(rendered: list[Manifest], tmp_path: Pat
         groups: list[dict[str, Any]] = item["spec"]["groups"]
         assert groups == read_groups(files[name])
         assert check(groups, tmp_path).returncode == 0
+
+
+def test_each_dashboard_is_an_object(rendered: list[Manifest]) -> None:
+    found = _of_kind(rendered, "GrafanaDashboardDefinition")
+    files = {f"d8-metallb-{p.parent.name}-{p.stem}": p for p in FOLDER.glob("*/*.json")}
+    assert len(files) == 3
+    assert found.keys() == files.keys()
+    for name, item in found.items():
+        assert "namespace" not in item["metadata"]
+        assert item["spec"]["folder"] == "Kubernetes Cluster"
+        assert json.loads(item["spec"]["definition"]) == json.loads(files[name].read_text())
 
 
 def test_a_platform_without_prometheus_gets_none(tmp_path: Path) -> None:

@@ -113,7 +113,7 @@ async def test_what_happens_is_counted_and_what_is_told_anew_is_not(
         'metallb_speaker_outage_seconds_bucket{le="0.15"} 1.0',
     }
     await until(lambda: wanted <= exposed(running), "metrics")
-    assert not [line for line in exposed(running) if 'reason="Preferred"' in line]
+    assert 'metallb_speaker_announcements_total{reason="Preferred"} 0.0' in exposed(running)
 
 
 async def test_it_says_when_it_does_not_follow_the_api_server(

@@ -15,12 +15,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from metallb_controller.app.census import Census
+from metallb_controller.reconcile.model import Outcome, TargetKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metallb_controller.app.census import Term
-    from metallb_controller.reconcile.model import Outcome, Write
+    from metallb_controller.reconcile.model import Write
 
 _STEP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
 _WRITE_BUCKETS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
@@ -58,13 +59,14 @@ class Metrics:
             ["kind", "outcome"],
             registry=self.registry,
         )
-        self._counters: dict[tuple[str, str], Counter] = {}
+        self._counters = {
+            (kind, outcome): self._writes.labels(kind, outcome)
+            for kind in TargetKind
+            for outcome in Outcome
+        }
+        """All are there as 0 before the first one is counted, so that `increase()` sees it."""
 
     def count_write(self, write: Write, outcome: Outcome, seconds: float) -> None:
         """Count a write that has ended."""
         self.write_seconds.observe(seconds)
-        key = (write.target.kind, outcome)
-        counter = self._counters.get(key)
-        if counter is None:
-            counter = self._counters[key] = self._writes.labels(*key)
-        counter.inc()
+        self._counters[write.target.kind, outcome].inc()

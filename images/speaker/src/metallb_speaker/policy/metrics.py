@@ -25,7 +25,11 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from metallb.api.virtual_ips import AnnounceReason
+from metallb_speaker.announce.model import WithdrawReason
 from metallb_speaker.control import LATENESS_BOUNDS_SECONDS
+from metallb_speaker.liveness.errors import DropReason
+from metallb_speaker.liveness.events import DownReason
 from metallb_speaker.liveness.messages import NodeState
 
 if TYPE_CHECKING:
@@ -63,6 +67,15 @@ _BY_WORD = {
     ),
     "peers_lost": ("metallb_speaker_peers_lost", "Peers that were alive no more.", "reason"),
 }
+_FROM_THE_START: dict[str, Iterable[str]] = {
+    "lost": ("frames", "heartbeats"),
+    "dropped_heartbeats": tuple(DropReason),
+    "heartbeats": ("sent", "received"),
+    "announced": tuple(AnnounceReason),
+    "withdrawn": tuple(WithdrawReason),
+    "peers_lost": tuple(DownReason),
+}
+"""Series that are there as 0 before the first one is counted, so that `increase()` sees it."""
 _COUNTED_BY_REFLEX = ("lost", "dropped_frames", "dropped_heartbeats", "heartbeats")
 _OUTAGE_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -83,7 +96,9 @@ class Metrics(Collector):
         self._find = find
         self._mirrors = tuple(mirrors)
         self._by_address: dict[IPAddress, list[int]] = {}
-        self._by_word: dict[str, Counter[str]] = {key: Counter() for key in _BY_WORD}
+        self._by_word: dict[str, Counter[str]] = {
+            key: Counter(dict.fromkeys(_FROM_THE_START.get(key, ()), 0)) for key in _BY_WORD
+        }
         self._late_timers = [0] * (len(LATENESS_BOUNDS_SECONDS) + 1)
         self._late_seconds = 0.0
         self._peers: dict[str, bool] = {}
