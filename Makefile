@@ -8,9 +8,10 @@ ARGS ?=
 ONLY ?=
 JSON ?=
 STAGES ?=
+VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench tools setup clean
+.PHONY: help demo test check bench module tools setup clean
 
 help: ## list the targets
 	@echo "A load balancer for bare-metal Kubernetes. Targets:"
@@ -39,6 +40,11 @@ bench: ## measure us and a peer or limit side by side, and say whether the goals
 	@$(SETUP) bench
 	@$(RUN) -m metallb_lab.tools build
 	@$(RUN) -m metallb_lab bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+module: ## build the images and the bundle of the module into dist/; needs root
+#> VERSION=v1.2.3 for a release
+	@$(SETUP) module
+	@$(RUN) -m metallb_lab.images module $(VERSION)
 
 tools: ## build the real Kubernetes programs into the cache, if they are not there
 	@$(SETUP) tools

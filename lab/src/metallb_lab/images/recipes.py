@@ -3,8 +3,10 @@
 An image's *inputs* are the text of its Dockerfile, every file that a COPY of it takes, and the
 recipe of the base. Their digest names what was built of them.
 
-`kube-rbac-proxy` is an image of the platform, not of this module: it is here because our pods hold
-a container of it, and it is the program of `metallb_lab.tools` alone.
+`hooks` is no image that anybody runs: it holds `hooks/venv` of the bundle, the environment in which
+the module operator runs the hooks, and is built like one. `kube-rbac-proxy` is an image of the
+platform, not of this module: it is here because our pods hold a container of it, and it is the
+program of `metallb_lab.tools` alone.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[4]
 OWN = ("controller", "speaker")
 """Images of the module: `images/NAME/Dockerfile`, built from the root of the tree."""
+HOOKS = "hooks"
 PROXY = "kube-rbac-proxy"
-NAMES = (*OWN, PROXY)
+NAMES = (*OWN, HOOKS, PROXY)
 NOT_COPIED = "__pycache__"
 COPY = re.compile(r"^COPY (?!--from)(.+) \S+$", re.M)
 
@@ -49,9 +52,11 @@ class Recipe:
 
 def recipe_of(name: str) -> Recipe:
     """Read the recipe of an image; raises ImageError."""
+    ours = Path(__file__).with_name(f"{name}.Dockerfile")
     if name == PROXY:
-        dockerfile = Path(__file__).with_name(f"{PROXY}.Dockerfile")
-        return make_recipe(name, dockerfile, proxy_directory(), {})
+        return make_recipe(name, ours, proxy_directory(), {})
+    if name == HOOKS:
+        return make_recipe(name, ours, ROOT, {"BASE_PYTHON": base.tag()})
     if name not in OWN:
         raise ImageError(f"no image {name!r}; there are {', '.join(NAMES)}")
     bases = {"BASE_PYTHON": base.tag(), "BASE_DISTROLESS": "scratch"}
