@@ -2,7 +2,8 @@
 
 Layers are kept in the store of buildah, and a base image and a whole image each under the digest of
 what they were made of: a second build of the same tree starts no program, and one after a change of
-our own code makes the last layer only.
+our own code makes the last layer only. What is built is a copy of the inputs, so that whoever works
+on the tree meanwhile does no harm.
 
 A build reaches PyPI with what the machine's own pip is told: its certificates and `/etc/pip.conf`.
 """
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from metallb_lab import tools
 from metallb_lab.images import base
-from metallb_lab.images.commands import ImageError, buildah, images_dir, lock, run
-from metallb_lab.images.recipes import NAMES, PROXY, recipe_of
+from metallb_lab.images.commands import buildah, images_dir, lock, run
+from metallb_lab.images.recipes import NAMES, PROXY, recipe_of, snapshot
 from metallb_lab.images.store import directory_of, drop_old, put, read_image
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from metallb_lab.images.recipes import Recipe
     from metallb_lab.images.store import Image
 
-TRIES = 3
 OF_THE_MACHINE = ("/etc/ssl/certs", "/etc/pip.conf")
 
 
@@ -37,13 +37,13 @@ def ensure(name: str, say: Say = print) -> Image:
         tools.ensure(PROXY, say)
     prefix = f"[images] {name}"
     with lock(images_dir() / f"{name}.lock", prefix, say):
-        for _ in range(TRIES):
-            recipe = recipe_of(name)
-            if directory_of(recipe).is_dir():
-                return read_image(name, directory_of(recipe))
-            make(recipe, prefix, say)
+        recipe = recipe_of(name)
+        if not directory_of(recipe).is_dir():
+            with tempfile.TemporaryDirectory(prefix=f"{name}.", dir=images_dir()) as place:
+                recipe = snapshot(recipe, Path(place) / "inputs")
+                make(recipe, Path(place), prefix, say)
             drop_old(name)
-    raise ImageError(f"{name}: the tree changes faster than images are built")
+        return read_image(name, directory_of(recipe))
 
 
 def build(names: Iterable[str] = NAMES, say: Say = print) -> list[Image]:
@@ -63,22 +63,17 @@ def in_words(image: Image) -> str:
     return f"{size:.1f} MiB above the base ({compressed:.1f} compressed), {image.rootfs}"
 
 
-def make(recipe: Recipe, prefix: str, say: Say) -> None:
-    """Build an image and take it into the cache, unless the tree has changed meanwhile."""
+def make(recipe: Recipe, place: Path, prefix: str, say: Say) -> None:
+    """Build an image at some place and take it into the cache; raises ImageError."""
     if recipe.needs_base:
         base.ensure(say)
     log = images_dir() / f"{recipe.name}.log"
     tag = f"localhost/metallb-lab/{recipe.name}:{recipe.inputs}"
-    say(f"{prefix}: building {recipe.dockerfile} (log: {log})")
+    say(f"{prefix}: building (log: {log})")
     run(build_command(recipe, tag), log, say, prefix)
-    with tempfile.TemporaryDirectory(prefix=f"{recipe.name}.", dir=images_dir()) as name:
-        layout = Path(name) / "oci"
-        log = log.with_suffix(".push.log")
-        run(buildah("push", "--quiet", tag, f"oci:{layout}:latest"), log, say, prefix)
-        if recipe_of(recipe.name).inputs == recipe.inputs:
-            put(layout, recipe, log, say)
-        else:
-            say(f"{prefix}: the tree has changed meanwhile")
+    layout, log = place / "oci", log.with_suffix(".push.log")
+    run(buildah("push", "--quiet", tag, f"oci:{layout}:latest"), log, say, prefix)
+    put(layout, recipe, log, say)
 
 
 def build_command(recipe: Recipe, tag: str) -> list[str | Path]:

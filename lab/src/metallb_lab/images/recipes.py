@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,18 @@ def make_recipe(name: str, dockerfile: Path, context: Path, bases: dict[str, str
         with path.open("rb") as file:
             found.update(hashlib.file_digest(file, "sha256").digest())
     return Recipe(name, dockerfile, context, bases, found.hexdigest()[:20])
+
+
+def snapshot(recipe: Recipe, directory: Path) -> Recipe:
+    """Copy the inputs; gives the recipe of the copy, which is another one if they have changed."""
+    context = directory / "context"
+    context.mkdir(parents=True)
+    dockerfile = Path(shutil.copy2(recipe.dockerfile, directory / "Dockerfile"))
+    for path in copied_files(dockerfile.read_text(), recipe.context):
+        place = context / path.relative_to(recipe.context)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, place)
+    return make_recipe(recipe.name, dockerfile, context, recipe.arguments)
 
 
 def copied_files(dockerfile: str, context: Path) -> Iterator[Path]:
