@@ -30,7 +30,7 @@ from metallb_controller.placement.balance import steps
 from metallb_controller.placement.book import Book
 from metallb_controller.placement.choice import complete, first_choice
 from metallb_controller.placement.model import Move
-from metallb_controller.placement.reserve import even_out
+from metallb_controller.placement.reserve import even_out, separate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -165,13 +165,17 @@ class Placement:
         for entry in _by_group(book):
             if not entry.order and entry.scope.mask:
                 book.write(entry, (first_choice(book, entry),))
+        changed: list[Entry] = []
         for vip in book.unfinished:
             entry = book.entries[vip]
             if entry.order:
+                changed += [entry] if len(entry.order) == 1 else []
                 book.write(entry, complete(book, entry))
         book.unfinished.clear()
         for first in book.uneven:
-            even_out(book, first)
+            changed += even_out(book, first)
+        for group in dict.fromkeys(entry.group for entry in changed):
+            separate(book, group)
         book.uneven.clear()
 
 
