@@ -58,8 +58,9 @@ def test_no_address_of_another_site(name: str) -> None:
 @every_board
 def test_panels_have_places_of_their_own(name: str) -> None:
     board = boards()[name]
-    numbers = [panel["id"] for panel in panels(board)]
-    assert len(numbers) == len(set(numbers))
+    for key in ("id", "title"):
+        given = [panel[key] for panel in panels(board)]
+        assert len(given) == len(set(given))
     taken: set[tuple[int, int]] = set()
     for panel in panels(board):
         at = panel["gridPos"]
