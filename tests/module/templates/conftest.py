@@ -15,7 +15,7 @@ MATRIX = [
         for everything in (True, False)
         for l2, bgp in ((True, True), (False, True), (False, False))
     ),
-    Case(upstream_proxy=True),
+    Case(upstream_proxy=True, network_policy=True),
     Case(*(False,) * 5, upstream_proxy=True),
 ]
 """What is optional in every combination, in L2 mode; other modes with all of it, and with none."""
@@ -40,4 +40,4 @@ def rendered(chart: Chart, case: Case) -> list[Manifest]:
 @pytest.fixture
 def full(chart: Chart) -> list[Manifest]:
     """All that can be rendered at once: L2 and BGP on a platform that has everything."""
-    return chart.render(Case(bgp=True))
+    return chart.render(Case(bgp=True, network_policy=True))

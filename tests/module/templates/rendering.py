@@ -44,6 +44,7 @@ class Case:
     l2: bool = True
     bgp: bool = False
     upstream_proxy: bool = False
+    network_policy: bool = False
 
     def __str__(self) -> str:
         named = [item.name for item in fields(self) if getattr(self, item.name)]
@@ -99,6 +100,7 @@ def _module(case: Case) -> dict[str, Any]:
     member = {"key": "l2-load-balancer.network.deckhouse.io/member", "operator": "Exists"}
     return {
         "logLevel": "Info",
+        "networkPolicy": case.network_policy,
         "l2": {
             "livenessIntervalMilliseconds": 50, "livenessMultiplier": 3, "holdDownSeconds": 2,
             "excludedInterfaces": ["lo", "docker*", "br0.1"],
@@ -142,13 +144,13 @@ def copy_chart(to: Path) -> Path:
 
 
 def render_text(
-    chart: Path, given: dict[str, Any], work: Path, *, binary: str = HELMS[0]
-) -> str:  # fmt: skip
+    chart: Path, given: dict[str, Any], work: Path, *more: str, binary: str = HELMS[0]
+) -> str:
     """Render a chart; gives the text."""
     file = work / "values.json"
     file.write_text(json.dumps(given))
     return helm("template", "metallb", str(chart), "--namespace", "d8-system",
-                "--values", str(file), binary=binary)  # fmt: skip
+                "--values", str(file), *more, binary=binary)  # fmt: skip
 
 
 def parse(text: str) -> list[Manifest]:

@@ -30,6 +30,7 @@ API_VERSIONS = {
     "RoleBinding": "rbac.authorization.k8s.io/v1",
     "Deployment": "apps/v1",
     "DaemonSet": "apps/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
     "PodDisruptionBudget": "policy/v1",
     "ValidatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
 }

@@ -74,6 +74,7 @@ def test_optional_kinds_are_rendered_only_where_they_exist(
     assert ("VerticalPodAutoscaler" in kinds) == case.vpa
     assert ("PodMonitor" in kinds) == case.prometheus
     assert ("SecurityPolicyException" in kinds) == (case.policy_engine and speakers)
+    assert ("NetworkPolicy" in kinds) == case.network_policy
 
 
 def test_every_namespaced_object_says_its_namespace(rendered: list[Manifest]) -> None:
@@ -229,3 +230,22 @@ def test_the_webhook_trusts_the_authority_that_the_hook_made(chart: Chart) -> No
     assert webhook["clientConfig"]["caBundle"] == "Q0EK"
     secret = find(chart.render(Case()), "Secret", "metallb-webhook-tls")
     assert secret["data"] == {"ca.crt": "Q0EK", "tls.crt": "Q1JUCg==", "tls.key": "S0VZCg=="}
+
+
+def test_a_network_policy_lets_in_what_the_pods_serve_and_nothing_else(chart: Chart) -> None:
+    manifests = chart.render(Case(network_policy=True))
+    [policy] = [item for item in manifests if item["kind"] == "NetworkPolicy"]
+    controller = find(manifests, "Deployment", "controller")
+    pod = controller["spec"]["template"]
+    assert policy["metadata"]["namespace"] == controller["metadata"]["namespace"]
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert policy["spec"]["policyTypes"] == ["Ingress"]
+    served = {port["name"] for item in pod["spec"]["containers"] for port in item["ports"]}
+    let_in = {
+        port["port"]: [peer["namespaceSelector"]["matchLabels"] for peer in rule.get("from", [])]
+        for rule in policy["spec"]["ingress"]
+        for port in rule["ports"]
+    }
+    assert let_in.keys() == served
+    monitoring = {"kubernetes.io/metadata.name": "d8-monitoring"}
+    assert let_in == {"webhook": [], "https-metrics": [monitoring]}

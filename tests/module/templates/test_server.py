@@ -97,14 +97,15 @@ async def test_every_object_is_accepted(judge: Judge, rendered: list[Manifest]) 
 
 
 async def test_all_kinds_were_asked_about(judge: Judge, chart: Chart) -> None:
-    for item in chart.render(Case(bgp=True)):
+    for item in chart.render(Case(bgp=True, network_policy=True)):
         if item["kind"] != "Namespace":
             await judge.accept(item)
     asked = {json.loads(text)["kind"] for text in judge.accepted}
     assert asked >= {
-        "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet", "Deployment", "PodMonitor",
-        "PodDisruptionBudget", "Role", "RoleBinding", "Secret", "SecurityPolicyException",
-        "Service", "ServiceAccount", "ValidatingWebhookConfiguration", "VerticalPodAutoscaler",
+        "ClusterRole", "ClusterRoleBinding", "ConfigMap", "DaemonSet", "Deployment",
+        "NetworkPolicy", "PodMonitor", "PodDisruptionBudget", "Role", "RoleBinding", "Secret",
+        "SecurityPolicyException", "Service", "ServiceAccount",
+        "ValidatingWebhookConfiguration", "VerticalPodAutoscaler",
     }  # fmt: skip
 
 
