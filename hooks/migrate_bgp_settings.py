@@ -8,17 +8,15 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "dist"))
 
 from metallb.domain.bgp_migration import bgp_migration
-from metallb.domain.decisions import NAMESPACE
-from metallb.hook.bindings import MODULE_CONFIG, NAME, NAMESPACE_OF_MODULE, NODES, OURS
+from metallb.domain.decisions import PLATFORM_NAMESPACE
+from metallb.hook.bindings import MODULE_CONFIG, NAME, NODES, OURS
 from metallb.hook.config import Binding, HookConfig
 from metallb.hook.runner import run
 
 CONFIG = HookConfig(
     before_helm=10,
-    after_helm=10,
     bindings=(
         MODULE_CONFIG,
-        NAMESPACE_OF_MODULE,
         replace(NODES, is_silent=True),
         Binding("pools", OURS, "MetalLoadBalancerPool", NAME, is_silent=True),
         Binding(
@@ -29,7 +27,7 @@ CONFIG = HookConfig(
             is_silent=True,
         ),
         Binding("configurations", OURS, "MetalLoadBalancerConfiguration", NAME, is_silent=True),
-        Binding("secrets", "v1", "Secret", NAME, namespace=NAMESPACE, is_silent=True),
+        Binding("secrets", "v1", "Secret", NAME, namespace=PLATFORM_NAMESPACE, is_silent=True),
     ),
 )
 

@@ -22,7 +22,7 @@ FRONT = {"nodeSelector": {"role": "front"}}
 
 def _decide(version: int = 2, present: dict[str, Any] | None = None, **settings: Any) -> Decision:
     config = {"uid": "u", "version": version, "settings": settings}
-    given = {"nodes": NODES, "namespace": [{"name": "d8-metallb"}], **(present or {})}
+    given = {"nodes": NODES, **(present or {})}
     return bgp_migration(situation(module_config=[config], **given))
 
 
@@ -102,13 +102,13 @@ def test_what_is_there_is_never_touched() -> None:
         "pools": [{"name": "edge"}],
         "peers": [{"name": "peer-0"}],
         "configurations": [{"name": "migrated-bgp"}],
-        "secrets": [{"name": "migrated-peer-0"}],
+        "secrets": [{"name": "metallb-bgp-peer-0"}],
     }
     assert _decide(2, present, **settings).operations == []
     assert sorted(_made(_decide(2, {"pools": present["pools"]}, **settings))) == [
         "BGPPeer/peer-0",
         "Configuration/migrated-bgp",
-        "Secret/migrated-peer-0",
+        "Secret/metallb-bgp-peer-0",
     ]
 
 
@@ -117,9 +117,9 @@ def test_a_secret_is_for_a_peer_that_names_it_or_is_yet_to_be_made() -> None:
     settings: dict[str, Any] = {"bgpPeers": [{**PEER, "password": "p"}]}
 
     def made(*peers: dict[str, Any]) -> bool:
-        return "Secret/migrated-peer-0" in _made(_decide(2, {"peers": list(peers)}, **settings))
+        return "Secret/metallb-bgp-peer-0" in _made(_decide(2, {"peers": list(peers)}, **settings))
 
-    reference = {"name": "migrated-peer-0", "namespace": "d8-metallb"}
+    reference = {"name": "metallb-bgp-peer-0", "namespace": "d8-system"}
     assert made()
     assert made({"name": "peer-7"})
     assert made({"name": "peer-0", "passwordSecretRef": reference})
@@ -138,20 +138,15 @@ def test_flags_of_pools_are_kept() -> None:
 
 def test_a_password_becomes_a_secret_that_the_peer_names() -> None:
     decision = _decide(bgpPeers=[{**PEER, "password": "s3cr:t"}, PEER])
-    secret = _made(decision)["Secret/migrated-peer-0"]
-    assert secret["metadata"]["namespace"] == "d8-metallb"
+    secret = _made(decision)["Secret/metallb-bgp-peer-0"]
+    assert secret["metadata"]["namespace"] == "d8-system"
     assert secret["metadata"]["labels"]["network.deckhouse.io/metallb-bgp-password"] == "true"
     assert base64.b64decode(secret["data"]["password"]) == b"s3cr:t"
     peers = _specs(decision, "BGPPeer")
-    reference = {"name": "migrated-peer-0", "namespace": "d8-metallb"}
+    reference = {"name": "metallb-bgp-peer-0", "namespace": "d8-system"}
     assert peers["peer-0"]["passwordSecretRef"] == reference
     assert "passwordSecretRef" not in peers["peer-1"]
     assert "s3cr:t" not in str(decision.metrics)
-
-
-def test_a_secret_waits_for_its_namespace() -> None:
-    decision = _decide(2, {"namespace": []}, bgpPeers=[{**PEER, "password": "p"}])
-    assert sorted(_made(decision)) == ["BGPPeer/peer-0", "Configuration/migrated-bgp"]
 
 
 def test_all_of_a_peer_is_carried_over() -> None:

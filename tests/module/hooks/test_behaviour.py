@@ -325,8 +325,8 @@ async def test_bgp_settings_become_objects(hook: Run) -> None:
         bgpPeers=[{"peer-address": "192.0.2.1", "peer-asn": 1, "my-asn": 2, "password": "s3cret"}],
         speaker={"nodeSelector": {"role": "front"}},
     )
-    for moment in ("beforeHelm", "afterHelm", "Group"):
-        outputs = await hook.on(moment, module_config=[config], namespace=[NAMESPACE])
+    for moment in ("beforeHelm", "Group"):
+        outputs = await hook.on(moment, module_config=[config])
         kinds = [item["object"]["kind"] for item in outputs.kubernetes]
         assert kinds == [
             "Secret",
@@ -338,7 +338,6 @@ async def test_bgp_settings_become_objects(hook: Run) -> None:
     again = await hook.on(
         "Group",
         module_config=[config],
-        namespace=[NAMESPACE],
         secrets=[made["Secret"]],
         pools=[made["MetalLoadBalancerPool"]],
         peers=[made["MetalLoadBalancerBGPPeer"]],
@@ -346,7 +345,7 @@ async def test_bgp_settings_become_objects(hook: Run) -> None:
     )
     assert again.kubernetes == []
     raised = _config(3, **config["spec"]["settings"])
-    assert (await hook.on(module_config=[raised], namespace=[NAMESPACE])).kubernetes == []
+    assert (await hook.on(module_config=[raised])).kubernetes == []
 
 
 @of("migrate_layer2_pools")

@@ -45,7 +45,7 @@ ORDER = {
         "node_membership",
         "discovery",
     ],
-    "afterHelm": ["heartbeat_keys", "migrate_bgp_settings", "bgp_passwords", "remove_old_kind"],
+    "afterHelm": ["heartbeat_keys", "bgp_passwords", "remove_old_kind"],
     "afterDeleteHelm": ["remove_node_labels"],
 }
 HOSTILE: list[dict[str, Any]] = [

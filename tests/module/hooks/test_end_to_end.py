@@ -332,6 +332,7 @@ async def test_bgp_settings_of_version_2_become_objects(cluster: Cluster) -> Non
         copy = f"bgp-pwd-{ref['namespace']}-{ref['name']}"
         secret = await cluster.client.get(SECRETS, copy, "d8-metallb")
         assert _decoded(secret, "password") == "s3cret"
+        assert ref["namespace"] == "d8-system", "where it outlives the module"
         for name in ("peer-0", "peer-1"):
             conditions = (await cluster.client.get(PEERS, name))["status"]["conditions"]
             assert [item["status"] for item in conditions] == ["True"]

@@ -8,7 +8,8 @@
 It goes on until the user raises the version. An object that is there is never touched, whoever
 made it: the user may have edited it. Of Deckhouse's migration it keeps names and labels, and
 carries over what that one drops: passwords, source addresses, selectors of peers, the flags of
-pools.
+pools. Passwords go to the platform's namespace: the module's own goes when the module is disabled,
+and by then the settings may no longer have them.
 
 Limits: a configuration selects nodes by equal labels only. For a selector that says more the nodes
 that match now are named one by one, which is reported, because nodes that come later are not in it.
@@ -24,7 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import GROUP
 from metallb.domain.bgp_passwords import PASSWORD_KEY, SECRET_TYPE, SOURCE_LABEL
-from metallb.domain.decisions import NAMESPACE, OUR_LABELS, CreateIfNotExists, Decision
+from metallb.domain.decisions import (
+    OUR_LABELS,
+    PLATFORM_NAMESPACE,
+    CreateIfNotExists,
+    Decision,
+)
 from metallb.domain.discovery import HOSTNAME_LABEL
 from metallb.domain.findings import Finding, events_of, metrics_of
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
@@ -68,8 +74,8 @@ def bgp_migration(situation: Situation) -> Decision:
     """Make the objects that are not there.
 
     Snapshots: `module-config` with `uid`, `version` and `settings`; `nodes` with `name` and
-    `labels`; `pools`, `peers` (with `passwordSecretRef`), `configurations`, `secrets` (of the
-    module's namespace) and `namespace` with `name`.
+    `labels`; `pools`, `peers` (with `passwordSecretRef`), `configurations` and `secrets` (of the
+    platform's namespace) with `name`.
     """
     settings = read_legacy_settings(situation)
     group = MetricGroup.MIGRATION_BGP
@@ -107,13 +113,13 @@ def _is_wanted(item: JsonObject, situation: Situation) -> bool:
 
 
 def _can_use(secret: str, situation: Situation) -> bool:
-    """Tell whether a Secret has a namespace, and a peer that names it or is yet to be made."""
+    """Tell whether a Secret has a peer that names it or is yet to be made."""
     others = {
         _secret_name(peer.text("name"))
         for peer in situation.snapshot("peers")
         if peer.child("passwordSecretRef").text("name") != secret
     }
-    return bool(situation.snapshot("namespace")) and secret not in others
+    return secret not in others
 
 
 def _object(kind: str, name: str, spec: JsonObject) -> JsonObject:
@@ -138,7 +144,7 @@ def _pool(pool: LegacyPool) -> JsonObject:
 
 
 def _secret_name(peer: str) -> str:
-    return f"migrated-{peer}"
+    return f"metallb-bgp-{peer}"
 
 
 def _secrets(migration: _Migration) -> Iterator[JsonObject]:
@@ -150,7 +156,7 @@ def _secrets(migration: _Migration) -> Iterator[JsonObject]:
                 "kind": "Secret",
                 "metadata": {
                     "name": _secret_name(peer.name),
-                    "namespace": NAMESPACE,
+                    "namespace": PLATFORM_NAMESPACE,
                     "labels": labels,
                 },
                 "type": SECRET_TYPE,
@@ -173,7 +179,10 @@ def _peers(migration: _Migration) -> Iterator[JsonObject]:
             "sourceAddresses": _source_addresses(migration, peer),
         }
         if peer.password:
-            spec["passwordSecretRef"] = {"name": _secret_name(peer.name), "namespace": NAMESPACE}
+            spec["passwordSecretRef"] = {
+                "name": _secret_name(peer.name),
+                "namespace": PLATFORM_NAMESPACE,
+            }
         said = {name: value for name, value in spec.items() if value}
         yield _object("MetalLoadBalancerBGPPeer", peer.name, said)
 
