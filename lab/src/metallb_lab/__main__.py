@@ -1,6 +1,6 @@
 """`metallb-lab`: the demo, the benchmarks, and the end of labs that were kept.
 
-metallb-lab demo [--control-plane real] [--nodes N] [--keep] [--json FILE]
+metallb-lab demo [--control-plane real | --module] [--nodes N] [--keep] [--json FILE]
 metallb-lab bench [--only F7,F8] [--json FILE]
 metallb-lab down [NAME…]
 metallb-lab tools build|list|path …

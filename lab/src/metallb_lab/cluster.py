@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from metallb.kube.client import JsonObject, Resource
+    from metallb_lab.topology import Pod
 
 CRDS = Path(__file__).parents[3] / "crds"
 DATA_PATH_SECONDS = 20.0
@@ -351,13 +352,13 @@ class Cluster(View):
             while not await asyncio.to_thread(_connects, namespace, api.hostname, api.port):
                 await asyncio.sleep(0.01)
 
-    async def until_rules_forget(self, pod: str, nodes: Iterable[str]) -> None:
+    async def until_rules_forget(self, pod: str | Pod, nodes: Iterable[str]) -> None:
         """Wait until no rule in these nodes leads to a pod any more.
 
         kube-proxy applies changes at most once a second, and leaves the chain of an endpoint that
         is gone where it is for a while, with nothing that leads to it.
         """
-        found = self.topology.pods[pod]
+        found = self.topology.pods[pod] if isinstance(pod, str) else pod
         pattern = re.compile(rf"(?<![0-9a-f.:])({found.ipv4}(?![0-9.])|{found.ipv6}(?![0-9a-f:]))")
         async with asyncio.timeout(DATA_PATH_SECONDS):
             for node in nodes:

@@ -19,6 +19,12 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """Command -> Debian package, and what for."""
 
+POD_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "runc": ("runc", "runs the containers of pods"),
+    "mount": ("mount", "lays a container's own files over its image"),
+}
+"""The same for labs with pods."""
+
 _NET_ADMIN, _SYS_ADMIN = 12, 21
 
 
@@ -38,8 +44,9 @@ def missing(
     find: Callable[[str], str | None] = shutil.which,
     user_id: int | None = None,
     capabilities: int | None = None,
+    more: Mapping[str, tuple[str, str]] | None = None,
 ) -> list[Missing]:
-    """List what a lab lacks on this machine; the arguments are for tests."""
+    """List what a lab lacks on this machine; `more` are further commands, others are for tests."""
     found: list[Missing] = []
     user = os.geteuid() if user_id is None else user_id
     held = effective_capabilities() if capabilities is None else capabilities
@@ -59,7 +66,7 @@ def missing(
                 "run it outside the container, or in a privileged one",
             )
         )
-    for command, (package, why) in COMMANDS.items():
+    for command, (package, why) in {**COMMANDS, **(more or {})}.items():
         if find(command) is None:
             found.append(Missing(f"the command {command}", f"it {why}", f"install {package}"))
     return found

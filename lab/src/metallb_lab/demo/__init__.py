@@ -15,17 +15,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metallb_lab import preflight, tools
+from metallb_lab import images, preflight, tools
 from metallb_lab.cluster import Cluster, ClusterOptions
 from metallb_lab.demo.background import Parent, run_apart
+from metallb_lab.demo.module_script import ModuleDemo
 from metallb_lab.demo.screen import Screen
 from metallb_lab.demo.script import Demo
+from metallb_lab.pods import module
+from metallb_lab.pods.cluster import PodCluster
 from metallb_lab.view import DeadlineError, LabError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REAL_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kubectl")
+MODULE_TOOLS = (*REAL_TOOLS, "kube-scheduler", "kube-rbac-proxy", "helm", "gojq")
 MOST_NODES = 50
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -40,6 +44,10 @@ def parser() -> argparse.ArgumentParser:
         "--control-plane", choices=["embedded", "real"], default="embedded",
         help="the lab's own API server, or kube-apiserver with etcd and kube-proxy",
     )  # fmt: skip
+    made.add_argument(
+        "--module", action="store_true",
+        help="install the module: its operator, Helm, pods from its images; the real API server",
+    )  # fmt: skip
     made.add_argument("--nodes", type=int, default=3, help=f"2 to {MOST_NODES}, 3 if not said")
     made.add_argument("--keep", action="store_true", help="leave the cluster running")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
@@ -52,21 +60,33 @@ def main(arguments: Sequence[str]) -> int:
     given = made.parse_args(arguments)
     if not 2 <= given.nodes <= MOST_NODES:
         made.error(f"--nodes {given.nodes}: from 2 to {MOST_NODES}, or no node could take over")
-    if lacking := preflight.missing():
+    if lacking := preflight.missing(more=preflight.POD_COMMANDS if given.module else None):
         print("The demo cannot run here. Missing:", file=sys.stderr)
         for item in lacking:
             print(f"  {item}", file=sys.stderr)
         return 1
-    if given.control_plane == "real":
-        try:
-            for name in REAL_TOOLS:
-                tools.ensure(name, lambda text: print(text, flush=True))
-        except tools.ToolError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
+    try:
+        _build(given)
+    except (tools.ToolError, images.ImageError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     if given.keep:
         return run_apart(lambda parent: _run(given, parent))
     return _run(given, None)
+
+
+def _build(given: argparse.Namespace) -> None:
+    """Build what is missing of tools and images; raises ToolError and ImageError."""
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    if given.module or given.control_plane == "real":
+        for name in MODULE_TOOLS if given.module else REAL_TOOLS:
+            tools.ensure(name, say)
+    if given.module:
+        for name in module.IMAGES:
+            images.ensure(name, say)
 
 
 def _run(given: argparse.Namespace, parent: Parent | None) -> int:
@@ -99,10 +119,9 @@ def _stop_on_signals() -> asyncio.Event:
 async def _demo(
     given: argparse.Namespace, screen: Screen, parent: Parent | None, stop: asyncio.Event
 ) -> int:
-    options = ClusterOptions(nodes=given.nodes, control_plane=given.control_plane)
     screen.heading("A bare-metal cluster on this machine")
-    async with Cluster(options, say=screen.step) as cluster:
-        demo = Demo(cluster, screen)
+    async with _cluster(given, screen) as cluster:
+        demo = _script(cluster, screen)
         try:
             await demo.run()
         except (DeadlineError, LabError) as error:
@@ -115,12 +134,27 @@ async def _demo(
     return code
 
 
+def _cluster(given: argparse.Namespace, screen: Screen) -> Cluster:
+    if given.module:
+        return PodCluster(module.find_images(), given.nodes, say=screen.step)
+    options = ClusterOptions(nodes=given.nodes, control_plane=given.control_plane)
+    return Cluster(options, say=screen.step)
+
+
+def _script(cluster: Cluster, screen: Screen) -> Demo:
+    if isinstance(cluster, PodCluster):
+        return ModuleDemo(cluster, screen)
+    return Demo(cluster, screen)
+
+
 def _summary(demo: Demo, screen: Screen, file: Path | None) -> int:
     figures = demo.figures
     figures.failures = list(screen.failures)
     figures.seconds = round(screen.seconds, 1)
     screen.heading("Summary")
     screen.step(f"{figures.nodes} nodes, {figures.control_plane} API server")
+    for step, seconds in figures.module_seconds.items():
+        screen.step(f"{step}: {seconds} s")
     if figures.failures:
         screen.check(False, f"{len(figures.failures)} things did not hold, see above")
     else:

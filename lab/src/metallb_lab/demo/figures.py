@@ -60,6 +60,9 @@ class Figures:
     planned_move: list[VipMeasured] = field(default_factory=list)
     node_loss: list[VipMeasured] = field(default_factory=list)
     node_return: list[VipMeasured] = field(default_factory=list)
+    speakers_rolled: list[VipMeasured] = field(default_factory=list)
+    module_seconds: dict[str, float] = field(default_factory=dict)
+    """With the module: how long its steps took, by step."""
     failures: list[str] = field(default_factory=list)
     seconds: float = 0.0
 

@@ -39,6 +39,8 @@ WAIT_SECONDS = 40.0
 class Demo:
     """One run on one cluster."""
 
+    probe_seconds = PROBE_SECONDS
+
     def __init__(self, cluster: Cluster, screen: Screen) -> None:
         self._cluster = cluster
         self._screen = screen
@@ -175,20 +177,30 @@ class Demo:
         screen.heading(f"A node dies without warning: {node}")
         prober, before = await self._start_probing()
         held = [address for address, owner in before.items() if owner == node]
+        pods = [pod for pod in cluster.topology.pods.values() if pod.node == node]
         await cluster.power_off(node)
         screen.step(f"{node} has no cable any more, and its programs are killed")
         await cluster.until(
             lambda: all(cluster.announcer(address) not in ("", node) for address in held),
             WAIT_SECONDS, f"the VIPs of {node} are announced by others",
         )  # fmt: skip
-        await cluster.set_pod_ready(f"web-{node}", is_ready=False)
+        await self._pod_counts_no_more(node)
         screen.step("all its VIPs are announced by others; its pod no longer counts as ready")
         self.figures.node_loss = await self._finish(prober, before)
         others = [name for name in self._nodes if name != node]
-        await cluster.until_rules_forget(f"web-{node}", others)
+        for pod in pods:
+            await cluster.until_rules_forget(pod, others)
         self._show(self.figures.node_loss)
         self._check_loss(node)
         return node
+
+    async def _pod_counts_no_more(self, node: str) -> None:
+        """Let the web server of a dead node not count as ready, as its cluster would."""
+        await self._cluster.set_pod_ready(f"web-{node}", is_ready=False)
+
+    async def _pod_counts_again(self, node: str) -> None:
+        """Let the web server of a node that is back count as ready."""
+        await self._cluster.set_pod_ready(f"web-{node}", is_ready=True)
 
     def _check_loss(self, node: str) -> None:
         taken = [vip for vip in self.figures.node_loss if vip.before == node]
@@ -220,7 +232,7 @@ class Demo:
         prober, before = await self._start_probing()
         await cluster.power_on(node)
         await cluster.until_in_touch(node)
-        await cluster.set_pod_ready(f"web-{node}", is_ready=True)
+        await self._pod_counts_again(node)
         screen.step("cable and programs are back")
         await self._until_balanced()
         self.figures.node_return = await self._finish(prober, before)
@@ -235,7 +247,7 @@ class Demo:
     async def _start_probing(self) -> tuple[probes.Prober, dict[str, str]]:
         before = self._cluster.announcers()
         targets = [(address, 80) for address in sorted(before)]
-        prober = probes.Prober(sys.executable, self._client, targets, PROBE_SECONDS)
+        prober = probes.Prober(sys.executable, self._client, targets, self.probe_seconds)
         await prober.start()
         return prober, before
 
@@ -265,15 +277,13 @@ class Demo:
             ],
         )
 
+    def _is_balanced(self) -> bool:
+        counts = self._counts()
+        each = [counts[node] for node in self._nodes]
+        return self._cluster.all_announced() and max(each) - min(each) <= 1
+
     async def _until_balanced(self) -> None:
-        cluster = self._cluster
-
-        def is_balanced() -> bool:
-            counts = self._counts()
-            each = [counts[node] for node in self._nodes]
-            return cluster.all_announced() and max(each) - min(each) <= 1
-
-        await cluster.until(is_balanced, WAIT_SECONDS, "VIPs are spread evenly again")
+        await self._cluster.until(self._is_balanced, WAIT_SECONDS, "VIPs are spread evenly again")
 
 
 def _listed(addresses: Sequence[str]) -> str:

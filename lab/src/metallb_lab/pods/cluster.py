@@ -24,7 +24,7 @@ from metallb_lab.topology import Topology
 from metallb_lab.view import DeadlineError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from metallb.kube.client import JsonObject
     from metallb_lab.pods.images import Image
@@ -47,7 +47,7 @@ class PodCluster(Cluster):
 
     def __init__(
         self,
-        images: Iterable[Image],
+        images: Mapping[str, Image],
         nodes: int = 3,
         *,
         settings: AgentSettings | None = None,
@@ -59,7 +59,8 @@ class PodCluster(Cluster):
         )
         super().__init__(options, say)
         self.agents: dict[str, NodeAgent] = {}
-        self._images = ImageStore(images)
+        self.images = images
+        self._store = ImageStore(images.values())
         self._settings = settings or AgentSettings()
         self._contexts: list[Context] = []
 
@@ -94,7 +95,7 @@ class PodCluster(Cluster):
         """Start the agent of a node."""
         host = self.topology.hosts[node]
         client = self.plane.client(user_agent=f"kubelet/{node}", namespace=host.namespace)
-        context = Context(self.instance, self.topology, host, client, self._images, self._settings)
+        context = Context(self.instance, self.topology, host, client, self._store, self._settings)
         self._contexts.append(context)
         agent = self.agents[node] = NodeAgent(context, {"kubernetes.io/os": "linux"})
         await agent.start()

@@ -1,8 +1,10 @@
 """One container of a pod: started, probed, started again, stopped.
 
-waiting ──► running ──► terminated ──► (back-off) ──► waiting …
-               │  liveness or startup probe fails: stopped within the pod's grace
-               └─ readiness probe: ready or not
+    waiting ──► running ──► terminated ──► (back-off) ──► waiting …
+                   │  liveness or startup probe fails: stopped within the pod's grace
+                   └─ readiness probe: ready or not
+
+Its bundle is made anew for each run, so nothing that a run wrote is there in the next.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Images by the references that pods give: only the digest counts.
 
-registry.example.com/deckhouse/modules/metallb@sha256:… ─► the image of that digest
+    registry.example.com/deckhouse/modules/metallb@sha256:… ─► the image of that digest
 
 An image that is not here is waited for, as one that cannot be pulled.
 """

@@ -14,7 +14,6 @@ import platform
 import random
 from typing import TYPE_CHECKING, Any
 
-from metallb.kube.client import PatchType
 from metallb.kube.errors import TRANSPORT_ERRORS, AlreadyExistsError, ApiError, NotFoundError
 from metallb.kube.reflector import Reflector, ReflectorSettings
 from metallb_lab import objects
@@ -23,7 +22,7 @@ from metallb_lab.pods.context import timestamp
 from metallb_lab.pods.pod import PodWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Coroutine, Iterable, Mapping
 
     from metallb.kube.client import JsonObject
     from metallb.kube.reflector import Key
@@ -32,7 +31,9 @@ if TYPE_CHECKING:
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_DURATION_SECONDS = 40
 VERSION = "v1.35.4"
-STALL_SECONDS = 15.0
+WATCH_SECONDS = 30
+"""How long a watch lasts that hears nothing more, because the cable was pulled, at least."""
+
 PODS_MOST = 110
 FAULTS = (*TRANSPORT_ERRORS, ApiError)
 
@@ -64,7 +65,7 @@ class NodeAgent:
         mirror: Reflector[JsonObject] = Reflector(
             self._context.client, PODS, lambda value: value, self._on_pod,
             chance=random.random,
-            settings=ReflectorSettings(watch_timeout_seconds=60, stall_seconds=STALL_SECONDS),
+            settings=ReflectorSettings(watch_timeout_seconds=WATCH_SECONDS),
             fieldSelector=f"spec.nodeName={self.name}",
         )  # fmt: skip
         self._start("pods", mirror.run())
@@ -118,27 +119,20 @@ class NodeAgent:
 
     async def _report(self) -> None:
         """Say how the node is; makes its object if there is none."""
+        client = self._context.client
+        try:
+            seen = await client.get(NODES, self.name)
+        except NotFoundError:
+            made = objects.node(self.name)
+            made["metadata"]["labels"] |= self._labels
+            seen = await client.create(NODES, made)
+        before = (seen.get("status") or {}).get("conditions") or []
         host = self._context.host
         body = objects.node_status(self.name, (host.ipv4, host.ipv6), timestamp(), is_ready=True)
         body["status"] |= {"nodeInfo": _node_info(), **_resources()}
-        try:
-            # merged by type: others' conditions stay, and so does the time of a change
-            await self._patch_status(body)
-        except NotFoundError:
-            with contextlib.suppress(AlreadyExistsError):
-                made = objects.node(self.name)
-                made["metadata"]["labels"] |= self._labels
-                await self._context.client.create(NODES, made)
-            await self._patch_status(body)
-
-    async def _patch_status(self, body: JsonObject) -> None:
-        client = self._context.client
-        seen = await client.get(NODES, self.name)
-        for condition in body["status"]["conditions"]:
-            old = _condition(seen, condition["type"])
-            if old.get("status") == condition["status"]:
-                condition["lastTransitionTime"] = old["lastTransitionTime"]
-        await client.patch(NODES, self.name, body, subresource="status", kind=PatchType.STRATEGIC)
+        ready = body["status"]["conditions"]
+        body["status"]["conditions"] = node_conditions(before, [*ready, *_pressures()])
+        await client.patch(NODES, self.name, body, subresource="status")
 
     async def _renew(self) -> None:
         client, now = self._context.client, f"{timestamp()[:-1]}.000000Z"
@@ -162,9 +156,32 @@ def _uid(value: JsonObject) -> str:
     return str(value["metadata"]["uid"])
 
 
-def _condition(node: JsonObject, kind: str) -> JsonObject:
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return next((item for item in conditions if item["type"] == kind), {})
+def node_conditions(before: Iterable[JsonObject], own: Iterable[JsonObject]) -> list[JsonObject]:
+    """Give the conditions of a node: ours anew, others' as they were.
+
+    The time of a change stays as long as the status does.
+    """
+    known = {item["type"]: item for item in before}
+    for item in own:
+        old = known.get(item["type"], {})
+        if old.get("status") == item["status"]:
+            item["lastTransitionTime"] = old["lastTransitionTime"]
+        known[item["type"]] = item
+    return list(known.values())
+
+
+def _pressures() -> list[JsonObject]:
+    now = timestamp()
+    return [
+        {
+            "type": f"{what}Pressure",
+            "status": "False",
+            "reason": f"KubeletHasNo{what}Pressure",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
+        for what in ("Memory", "Disk", "PID")
+    ]
 
 
 def _node_info() -> dict[str, str]:
