@@ -453,6 +453,44 @@ async def test_keys_are_read_again(
         peer.stop()
 
 
+async def test_keys_that_were_replaced_are_read_unasked(
+    near: Cable, settings: Settings, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """As a kubelet replaces them: a link is renamed over another."""
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(process, "KEYS_SECONDS", 0.01)
+    real = settings.key_file.rename(settings.key_file.with_name("old"))
+    settings.key_file.symlink_to(real)
+    reflex = Running(settings)
+    async with reflex.policy() as policy:
+        policy.say_table(peers={"far": FAR_PEER})
+        await policy.hear("state", state="READY")
+        replace(settings.key_file, "short")
+        await until_said(caplog, "the keys stay as they were")
+        replace(settings.key_file, f"{KEYS}\n{NEW_KEYS}")
+        peer = FarSpeaker(near, SLOW, [NEW_KEYS.encode(), KEYS.encode()])
+        await policy.hear("peer", node="far", alive=True)
+        peer.stop()
+    await reflex.end()
+    assert caplog.text.count("the keys stay as they were") == 1
+    assert caplog.text.count("heartbeat keys are read again") == 1
+
+
+def replace(path: Path, text: str) -> None:
+    """Put another file behind a link, as a kubelet does: at once."""
+    fresh, draft = path.with_name(f"keys-{len(text)}"), path.with_name("draft")
+    fresh.write_text(text)
+    draft.symlink_to(fresh)
+    draft.rename(path)
+
+
+async def until_said(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while text not in caplog.text:
+            await asyncio.sleep(0)
+
+
 def test_a_priority_is_taken(caplog: pytest.LogCaptureFixture) -> None:
     before = os.sched_getscheduler(0), os.sched_getparam(0)
     try:

@@ -64,6 +64,9 @@ LEAVE_SECONDS = 1.0
 """How long others have to take over when we stop."""
 
 COUNTERS_SECONDS = 5.0
+KEYS_SECONDS = 5.0
+"""How often the file of the heartbeat keys is looked at: a mounted Secret is replaced unasked."""
+
 
 _USES = frozenset({SightingKind.ARP_REQUEST, SightingKind.NEIGHBOR_SOLICITATION})
 _ANSWERS = frozenset({SightingKind.ARP_REPLY, SightingKind.SOLICITED_ADVERTISEMENT})
@@ -77,10 +80,12 @@ class Reflex:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._loop = asyncio.get_running_loop()
+        self._keys = read_keys(settings.key_file)
+        self._key_fault = ""
         self._liveness = Liveness(
             settings.node,
             time.time_ns(),
-            read_keys(settings.key_file),
+            self._keys,
             settings=settings.liveness,
             phase=random.random(),
         )
@@ -112,6 +117,7 @@ class Reflex:
             monitor = LinkMonitor(self._on_links, self._settings.excluded_interfaces)
             supervisor.start("links", monitor.run())
             supervisor.start("counters", self._tell_counters())
+            supervisor.start("keys", self._watch_keys())
             await supervisor.wait()
             await self._leave()
         finally:
@@ -132,12 +138,29 @@ class Reflex:
         self._pump()
 
     def _read_keys_again(self) -> None:
+        """Read the keys because we were asked to."""
+        self._key_fault, self._keys = "", ()
+        self._look_at_keys()
+
+    def _look_at_keys(self) -> None:
+        """Take in the keys if they are others now; what is wrong with them is said once."""
         try:
-            self._liveness.set_keys(read_keys(self._settings.key_file))
+            keys = read_keys(self._settings.key_file)
         except KeyFileError as error:
-            log.error("the keys stay as they were: %s", error)
-        else:
+            if str(error) != self._key_fault:
+                log.error("the keys stay as they were: %s", error)
+            self._key_fault = str(error)
+            return
+        self._key_fault = ""
+        if keys != self._keys:
+            self._keys = keys
+            self._liveness.set_keys(keys)
             log.info("heartbeat keys are read again")
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(KEYS_SECONDS)
+            self._look_at_keys()
 
     # -- what comes in -----------------------------------------------------------------------------
 
