@@ -23,7 +23,8 @@ help: ## list the targets
 
 demo: ## build a cluster on this machine, give Services addresses, kill a node, show the outage
 #> ARGS="--control-plane=real --nodes 5 --keep --json FILE"; needs root
-	@$(SETUP) lab
+#> ARGS=--module installs the module itself: its images as pods under the real control plane
+	@$(SETUP) $(if $(findstring --module,$(ARGS)),pods,lab)
 	@$(RUN) -m metallb_lab demo $(ARGS)
 
 test: ## run everything that checks this project, from lint to packets; needs root

@@ -4,6 +4,7 @@
     python3 scripts/setup.py tools     and what `make tools` needs
     python3 scripts/setup.py lab       and root, network namespaces and the programs of the lab
     python3 scripts/setup.py module    what `make module` builds images with, and root
+    python3 scripts/setup.py pods      both of these, and what runs images as pods
     python3 scripts/setup.py test      the lab, images, and the browser that shows the form
     python3 scripts/setup.py bench     the lab, and the programs that benchmarks measure beside ours
 
@@ -100,12 +101,14 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "tools": TOOL_NEEDS,
     "lab": LAB_NEEDS,
     "module": IMAGE_NEEDS,
+    "pods": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS),
     "test": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS, *TEST_NEEDS),
     "bench": (*LAB_NEEDS, *BENCH_NEEDS),
 }
 OF_THE_LAB = "the lab makes network namespaces and opens raw sockets in them"
 ROOT_LEVELS = {
     "lab": OF_THE_LAB,
+    "pods": OF_THE_LAB,
     "module": "images are made of files that belong to root, in mount namespaces",
     "test": OF_THE_LAB,
     "bench": OF_THE_LAB,
