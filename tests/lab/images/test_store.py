@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIG: dict[str, Any] = {
+    "created": "2026-11-27T01:02:03.123456789Z",
     "config": {
         "Entrypoint": ["/program", "-x"],
         "Env": ["A=1", "B=2=3"],
         "User": "64535:64535",
-    }
+    },
 }
 
 
@@ -76,6 +78,7 @@ def test_what_was_put_is_found(tmp_path: Path, recipe: Recipe) -> None:
     assert image.entrypoint == ("/program", "-x")
     assert image.env == {"A": "1", "B": "2=3"}
     assert (image.user, image.working_dir) == ("64535:64535", "/")
+    assert image.created_at == datetime(2026, 11, 27, 1, 2, 3, 123456, UTC)
     assert (image.rootfs / "a/one").read_text() == "333", "the upper layer counts"
     assert image.size_bytes == 5
     assert (image.layout / "index.json").exists()

@@ -6,11 +6,11 @@ import json
 import subprocess
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from metallb_lab.images import Image
@@ -30,20 +30,24 @@ class Setting:
     capabilities: tuple[str, ...] = ()
     network: str = ""
     """A network namespace by name; a new one without a link if none is named."""
-    reads: tuple[Path, ...] = ()
-    """What of the machine it may read, at the same path."""
+    reads: Mapping[str, Path] = field(default_factory=dict)
+    """What of the machine it may read, and where."""
     memory: tuple[str, ...] = ()
     """Directories that it may write, in memory."""
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 def configuration(image: Image, arguments: Sequence[str], around: Setting) -> dict[str, Any]:
     user, _, group = (image.user or "0:0").partition(":")
-    given = list(around.capabilities)
+    given, env = list(around.capabilities), dict(around.env)
     network = {"type": "network"} | (
         {"path": f"/run/netns/{around.network}"} if around.network else {}
     )
     options = {"type": "bind", "options": ["rbind", "ro"]}
-    reads = [{"destination": str(path), "source": str(path), **options} for path in around.reads]
+    reads = [
+        {"destination": path, "source": str(source), **options}
+        for path, source in around.reads.items()
+    ]
     memory = [
         {"destination": path, "type": "tmpfs", "source": "tmpfs", "options": [f"uid={user}"]}
         for path in around.memory
@@ -53,26 +57,43 @@ def configuration(image: Image, arguments: Sequence[str], around: Setting) -> di
         "process": {
             "user": {"uid": int(user), "gid": int(group)},
             "args": list(arguments),
-            "env": [f"{name}={value}" for name, value in image.env.items()],
+            "env": [f"{name}={value}" for name, value in (image.env | env).items()],
             "cwd": image.working_dir,
             "noNewPrivileges": True,
             "capabilities": dict.fromkeys(KINDS, given),
         },
-        "root": {"path": str(image.rootfs), "readonly": True},
+        "root": {"path": "root", "readonly": True},
         "mounts": [*SYSTEM, *memory, *reads],
         "linux": {"namespaces": [*({"type": kind} for kind in ("pid", "ipc", "mount")), network]},
     }
 
 
+@contextmanager
 def bundle(
-    directory: Path, image: Image, arguments: Sequence[str], around: Setting = Setting()
-) -> list[str]:
-    """Lay out what runc reads; gives the command that runs it."""
-    directory.mkdir(parents=True)
-    text = json.dumps(configuration(image, arguments, around))
-    (directory / "config.json").write_text(text)
+    directory: Path, image: Image, arguments: Sequence[str], around: Setting
+) -> Iterator[list[str]]:
+    """Lay out what runc reads; gives the command that runs it.
+
+    runc makes the mount points in the root; an overlay keeps them out of the image.
+    """
+    for name in ("root", "upper", "work"):
+        (directory / name).mkdir(parents=True)
+    (directory / "config.json").write_text(json.dumps(configuration(image, arguments, around)))
+    layers = f"lowerdir={image.rootfs},upperdir={directory}/upper,workdir={directory}/work"
+    root = str(directory / "root")
     name = f"images-{uuid.uuid4().hex[:12]}"
-    return [*runc(directory), "run", "--bundle", str(directory), name]
+    call("mount", "-t", "overlay", "overlay", "-o", layers, root)
+    try:
+        yield [*runc(directory), "run", "--bundle", str(directory), name]
+    finally:
+        subprocess.run(
+            [*runc(directory), "delete", "--force", name], check=False, capture_output=True
+        )
+        call("umount", root)
+
+
+def call(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def runc(directory: Path) -> list[str]:
@@ -83,14 +104,15 @@ def run(
     directory: Path, image: Image, arguments: Sequence[str]
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end."""
-    return subprocess.run(
-        bundle(directory, image, arguments),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=LIMIT_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    with bundle(directory, image, arguments, Setting()) as command:
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
 
 
 @contextmanager
@@ -98,15 +120,12 @@ def running(
     directory: Path, image: Image, arguments: Sequence[str], around: Setting
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run beside the test, and end it with the test."""
-    command = bundle(directory, image, arguments, around)
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        name = command[-1]
-        subprocess.run([*runc(directory), "kill", name, "KILL"], check=False, capture_output=True)
-        process.wait(LIMIT_SECONDS)
-        subprocess.run(
-            [*runc(directory), "delete", "--force", name], check=False, capture_output=True
-        )
+    with bundle(directory, image, arguments, around) as command:
+        with (directory / "log").open("wb") as log:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            kill = [*runc(directory), "kill", command[-1], "KILL"]
+            subprocess.run(kill, check=False, capture_output=True)
+            process.wait(LIMIT_SECONDS)

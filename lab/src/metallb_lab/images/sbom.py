@@ -3,7 +3,7 @@
 Python distributions say who they are in their metadata. The interpreter, the standard library and
 the shared libraries came from packages of the base; the base's own records, which lie in its
 archive, tell from which. A file that nobody answers for is an error. The same image gives the same
-document: it has no time, and its number is made of the image's digest.
+document: its time is that of the image, and its number is made of the image's digest.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def describe(image: Image, home: Path, records: Records) -> str:
     packages = python_packages(home) | system_packages(home, records)
     bom = Bom(
         serial_number=uuid.uuid5(NAMESPACE_OID, image.digest),
-        metadata=BomMetaData(component=whole),
+        metadata=BomMetaData(component=whole, timestamp=image.created_at),
         components=[package.component() for package in sorted(packages)],
     )
     bom.register_dependency(whole, bom.components)

@@ -11,6 +11,7 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,7 @@ class Image:
     entrypoint: tuple[str, ...]
     env: dict[str, str]
     user: str
+    created_at: datetime
     working_dir: str
     size_bytes: int
     compressed_bytes: int
@@ -66,7 +68,8 @@ def read_image(name: str, directory: Path) -> Image:
     layout = directory / "oci"
     digest = read_json(layout / "index.json")["manifests"][0]["digest"]
     manifest = read_json(blob(layout, digest))
-    config: Document = read_json(blob(layout, manifest["config"]["digest"]))["config"]
+    about = read_json(blob(layout, manifest["config"]["digest"]))
+    config: Document = about["config"]
     return Image(
         name=name,
         digest=digest,
@@ -75,6 +78,7 @@ def read_image(name: str, directory: Path) -> Image:
         entrypoint=tuple(config.get("Entrypoint", ())) + tuple(config.get("Cmd") or ()),
         env=dict(item.split("=", 1) for item in config.get("Env", ())),
         user=config.get("User", ""),
+        created_at=datetime.fromisoformat(about["created"]),
         working_dir=config.get("WorkingDir") or "/",
         size_bytes=read_json(directory / "image.json")["sizeBytes"],
         compressed_bytes=sum(layer["size"] for layer in manifest["layers"]),
