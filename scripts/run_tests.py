@@ -87,9 +87,13 @@ def all_stages() -> list[Stage]:
             "contract", "one suite against both API servers, embedded and real", 1800,
             "tests/contract", needs=("tools",),
         ),
+        Stage(
+            "images", "the images of the module, built if what they are made of has changed",
+            (sys.executable, "-m", "metallb_lab.images", "build"), 1800, needs=("tools",),
+        ),
         pytest_stage(
             "netns", "real packets in network namespaces, real programs, end to end", 2400,
-            *("-m", "netns or real", "--ignore=tests/contract"), "tests", needs=("tools",),
+            *("-m", "netns or real", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
         ),
     ]  # fmt: skip
 

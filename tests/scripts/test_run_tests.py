@@ -44,7 +44,7 @@ def test_a_stage_is_judged(
 
 def test_all_stages_run_by_default_and_some_by_choice_in_their_order() -> None:
     names = [item.name for item in run_tests.all_stages()]
-    assert names == ["check", "pure", "unit", "tools", "contract", "netns"]
+    assert names == ["check", "pure", "unit", "tools", "contract", "images", "netns"]
     assert [item.name for item in run_tests.chosen_stages(None)] == names
     assert [item.name for item in run_tests.chosen_stages("netns, unit")] == ["unit", "netns"]
 

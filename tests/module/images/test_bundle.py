@@ -74,6 +74,11 @@ def test_it_has_every_file_of_these_and_no_other(dist: Path) -> None:
     assert {"docs/README.md", "hooks/discovery.py", "openapi/config-values.yaml"} <= found
 
 
+def test_there_are_no_links(dist: Path) -> None:
+    """The platform takes files; what a link leads to is somewhere else there."""
+    assert [path for path in (dist / "bundle").rglob("*") if path.is_symlink()] == []
+
+
 def test_files_are_those_of_the_tree(dist: Path) -> None:
     for name in ("module.yaml", "hooks/discovery.py", "crds/virtualips.yaml"):
         there, here = dist / "bundle" / name, ROOT / name

@@ -66,7 +66,7 @@ def run(command: Sequence[str | Path], log: Path, say: Say, prefix: str) -> str:
 def buildah(*arguments: str | Path) -> list[str | Path]:
     """Make a command of buildah, in our store."""
     store = images_dir() / "storage"
-    mounts = Path("/run/metallb-lab") / hashlib.sha256(os.fsencode(store)).hexdigest()[:12]
+    mounts = Path("/run/metallb-images") / hashlib.sha256(os.fsencode(store)).hexdigest()[:12]
     places: list[str | Path] = ["--root", store, "--runroot", mounts, "--storage-driver", "overlay"]
     return ["buildah", *places, *arguments]
 
