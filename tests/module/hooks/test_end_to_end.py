@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import shlex
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import yaml
 
 from metallb.kube.client import ApiClient, Resource
 from metallb.kube.config import load_connection
-from metallb.kube.errors import ConflictError, NotFoundError
+from metallb.kube.errors import ConflictError, InvalidError, NotFoundError
 from metallb_lab import tools
 from metallb_lab.operator import (
     ModuleConfig,
@@ -28,6 +29,7 @@ from metallb_lab.operator import (
     SettingsRefusedError,
 )
 from metallb_lab.operator.crds import CRDS, ensure_crds
+from metallb_lab.operator.settings import MODULE_CONFIGS
 from metallb_lab.realserver import RealServer
 
 if TYPE_CHECKING:
@@ -507,32 +509,96 @@ async def test_what_stays_when_the_module_is_disabled(cluster: Cluster) -> None:
         assert "speaker" in await cluster.names(DAEMONSETS, "d8-metallb")
 
 
-BAD: list[tuple[dict[str, Any], int | None, str]] = [
-    ({"logLevel": 7}, 3, 'metallb.logLevel in body must be of type string: "integer"'),
-    ({"colour": "red"}, 3, "metallb.colour in body is a forbidden property"),
-    ({"loadBalancerClass": "$(reboot)"}, 3, "metallb.loadBalancerClass in body should match"),
-    ({"l2": {"excludedInterfaces": ["a; b"]}}, 3, "metallb.l2.excludedInterfaces.0 in body"),
-    ({"logLevel": "Info"}, None, "spec.version is required"),
-    ({"logLevel": "Info"}, 9, "version 9 is not known"),
-]
+BAD: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "bad_settings.yaml").read_text()
+)
+
+
+async def _running(cluster: Cluster, operator: ModuleOperator) -> Any:
+    """What runs: values, release, and the objects of the workloads as they are."""
+    objects = [
+        await cluster.client.get(DEPLOYMENTS, "controller", "d8-metallb"),
+        await cluster.client.get(WEBHOOKS, "metallb"),
+        await cluster.client.get(SECRETS, "metallb-heartbeat-keys", "d8-metallb"),
+    ]
+    return operator.values, await operator.release.revision(), objects
 
 
 async def test_bad_settings_are_refused_and_nothing_changes(cluster: Cluster) -> None:
+    assert len(BAD) >= 50
     async with cluster.operator({"logLevel": "Debug"}, 3) as operator:
-        before = (operator.values, await operator.release.revision())
-        for settings, version, message in BAD:
+        before = await _running(cluster, operator)
+        for case in BAD:
             with pytest.raises(SettingsRefusedError) as refusal:
-                await operator.configure(settings, version)
-            assert [item for item in refusal.value.faults if item.startswith(message)]
+                await operator.configure(case["settings"], case.get("version", 3))
+            assert _says(refusal.value, case), (case, refusal.value.faults)
         await operator.converged()
-        assert (operator.values, await operator.release.revision()) == before
+        assert await _running(cluster, operator) == before
         await operator.configure({"logLevel": "Warning"}, 3)
         await operator.converged()
         assert operator.values["logLevel"] == "Warning"
         after = await operator.release.revision()
         assert after is not None
-        assert before[1] is not None
         assert after.number == before[1].number + 1
+
+
+async def test_bad_settings_that_came_past_admission_change_nothing(cluster: Cluster) -> None:
+    async with cluster.operator({"logLevel": "Debug"}, 3) as operator:
+        before = await _running(cluster, operator)
+        for case in BAD:
+            config = await cluster.client.get(MODULE_CONFIGS, "metallb")
+            config["spec"] = {"enabled": True, "settings": case["settings"]}
+            if (version := case.get("version", 3)) is not None:
+                config["spec"]["version"] = version
+            told = operator.settings_error
+            await cluster.client.replace(MODULE_CONFIGS, "metallb", config)
+            async with asyncio.timeout(SECONDS):
+                while operator.settings_error in (None, told):
+                    await asyncio.sleep(0.02)
+            assert operator.settings_error is not None
+            assert _says(operator.settings_error, case), (case, operator.settings_error.faults)
+        await operator.converged()
+        assert await _running(cluster, operator) == before
+        await operator.configure({"logLevel": "Warning"}, 3)
+        await operator.converged()
+        assert operator.settings_error is None
+        assert operator.values["logLevel"] == "Warning"
+
+
+def _says(error: SettingsRefusedError, case: dict[str, Any]) -> bool:
+    return any(item.startswith(case["says"]) for item in error.faults)
+
+
+async def test_a_version_of_metallb_that_is_gone_is_taken_off_the_list_first(
+    cluster: Cluster,
+) -> None:
+    """As the FAQ tells: kinds of an old MetalLB may have been stored in a version of their own."""
+    ours = yaml.safe_load((ROOT / "crds/native/bgppeers.yaml").read_text())
+    await ensure_crds(cluster.client, [ours])
+    name = ours["metadata"]["name"]
+    [version] = ours["spec"]["versions"]
+    old = {**version, "name": "v1beta1", "storage": True}
+    patch = {"spec": {"versions": [{**version, "storage": False}, old]}}
+    await cluster.client.patch(CRDS, name, patch)
+    with pytest.raises(InvalidError, match="storedVersions"):
+        await ensure_crds(cluster.client, [ours])
+    command = next(
+        item for item in _commands("FAQ") if item.startswith(f"kubectl patch crd {name} ")
+    )
+    process = await asyncio.create_subprocess_exec(
+        tools.find("kubectl"), f"--kubeconfig={cluster.kubeconfig}", *shlex.split(command)[1:],
+        stdout=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    assert await process.wait() == 0
+    await ensure_crds(cluster.client, [ours])
+    found = await cluster.client.get(CRDS, name)
+    assert found["status"]["storedVersions"] == ["v1beta2"]
+
+
+def _commands(page: str) -> list[str]:
+    """Give the commands in a page of the documentation."""
+    text = (ROOT / f"docs/{page}.md").read_text().replace("\\\n", " ")
+    return [line.strip() for line in text.splitlines() if line.startswith("kubectl ")]
 
 
 async def test_old_annotations_give_an_alert(cluster: Cluster) -> None:
