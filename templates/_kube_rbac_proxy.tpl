@@ -148,7 +148,7 @@ subjects:
 {{- end }}
 {{- end -}}
 
-{{- /* A PodMonitor for the port https-metrics. */ -}}
+{{- /* A PodMonitor for the port https-metrics; of pods that are not ready too, for alerts are about those. */ -}}
 {{- define "metallb_pod_monitor" -}}
 {{- if include "metallb_module_enabled" (list .context "operator-prometheus") }}
 apiVersion: monitoring.coreos.com/v1
@@ -183,8 +183,8 @@ spec:
           replacement: cluster
         - sourceLabels: [__meta_kubernetes_pod_node_name]
           targetLabel: node
-        - sourceLabels: [__meta_kubernetes_pod_ready]
-          regex: "true"
+        - sourceLabels: [__meta_kubernetes_pod_phase]
+          regex: Running
           action: keep
 {{- end }}
 {{- end -}}

@@ -57,9 +57,17 @@ class Target:
         return f"127.0.0.1:{self.relay.port}"
 
     def labels(self) -> dict[str, str]:
-        """Give the labels that the PodMonitor gives to a pod's target."""
-        name = f"{self.job}-{self.host.name}"
-        return {"namespace": NAMESPACE, "pod": name, "node": self.host.name, "tier": "cluster"}
+        """Give what Prometheus finds of a pod before it relabels."""
+        return {
+            "__meta_kubernetes_namespace": NAMESPACE,
+            "__meta_kubernetes_pod_name": f"{self.job}-{self.host.name}",
+            "__meta_kubernetes_pod_node_name": self.host.name,
+            "__meta_kubernetes_pod_container_name": "kube-rbac-proxy",
+            "__meta_kubernetes_pod_container_port_name": "https-metrics",
+            "__meta_kubernetes_pod_label_app": self.job,
+            "__meta_kubernetes_pod_phase": "Running",
+            "__meta_kubernetes_pod_ready": "false",
+        }
 
 
 class Observatory:
@@ -204,14 +212,11 @@ class Observatory:
             "rule_files": [str(rules)],
             "scrape_configs": [
                 {
-                    "job_name": job,
-                    "scheme": "https",
-                    "honor_labels": True,
-                    "tls_config": {"insecure_skip_verify": True},
+                    **scrape_config(find(self._rendered, "PodMonitor", f"metallb-{job}")),
                     "authorization": {"credentials_file": str(token)},
                     "static_configs": [
                         {"targets": [target.address], "labels": target.labels()}
-                        for target in self.targets if target.job == job
+                        for target in self.targets
                     ],
                 }
                 for job in PORTS
@@ -260,6 +265,41 @@ async def until(condition: Callable[[], Any], seconds: float, what: str) -> None
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"not within {seconds} s: {what}") from None
+
+
+def scrape_config(monitor: Manifest) -> Manifest:
+    """Make of a PodMonitor what prometheus-operator does, as far as the chart's say."""
+    spec = monitor["spec"]
+    [endpoint] = spec["podMetricsEndpoints"]
+    pod = "__meta_kubernetes_pod_"
+    relabelings: list[Manifest] = [
+        {"action": "keep", "sourceLabels": [f"{pod}label_{name}"], "regex": value}
+        for name, value in spec["selector"]["matchLabels"].items()
+    ]
+    relabelings += [
+        {"action": "keep", "sourceLabels": ["__meta_kubernetes_namespace"],
+         "regex": "|".join(spec["namespaceSelector"]["matchNames"])},
+        {"action": "keep", "sourceLabels": [f"{pod}container_port_name"],
+         "regex": endpoint["port"]},
+        {"sourceLabels": ["__meta_kubernetes_namespace"], "targetLabel": "namespace"},
+        {"sourceLabels": [f"{pod}container_name"], "targetLabel": "container"},
+        {"sourceLabels": [f"{pod}name"], "targetLabel": "pod"},
+        {"sourceLabels": [f"{pod}label_{spec['jobLabel']}"], "regex": "(.+)",
+         "targetLabel": "job"},
+        {"targetLabel": "endpoint", "replacement": endpoint["port"]},
+        *endpoint["relabelings"],
+    ]  # fmt: skip
+    names = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+    return {
+        "job_name": f"podMonitor/{monitor['metadata']['namespace']}/{monitor['metadata']['name']}",
+        "scheme": endpoint["scheme"],
+        "metrics_path": endpoint["path"],
+        "honor_labels": endpoint["honorLabels"],
+        "tls_config": {"insecure_skip_verify": endpoint["tlsConfig"]["insecureSkipVerify"]},
+        "relabel_configs": [
+            {names.get(key, key): value for key, value in item.items()} for item in relabelings
+        ],
+    }
 
 
 def _object(version: str, kind: str, name: str, **rest: Any) -> Manifest:

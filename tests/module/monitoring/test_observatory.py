@@ -15,11 +15,15 @@ from metallb_lab import netns, objects
 from metallb_lab.cluster import Cluster, ClusterOptions
 from module.monitoring.boards import queries
 from module.monitoring.observatory import PLATFORM, PORTS, Observatory, until
+from module.monitoring.rules import all_alerts, all_cases
+from module.monitoring.runbook import can_be_run, commands, filled, run
 from support.scene import WAIT_SECONDS
 from support.site import START_SECONDS, Site
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from module.monitoring.rules import Alert
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -46,6 +50,7 @@ EXPECTED_ALERTS = {
     "D8MetallbAddressConflict": {"ip"},
     "D8MetallbAddressPoolExhausted": {"full"},
     "D8MetallbNoNodeForClass": {"nowhere"},
+    "D8MetallbServiceHasNoReadyEndpoints": {"silent"},
     "D8MetallbServiceWaitsForAddress": {"full"},
 }
 """Alerts that are about to fire after what `played` does, with a word of their labels."""
@@ -83,6 +88,8 @@ async def played(site: Site, watched: Observatory) -> AsyncIterator[Observatory]
     )
     for name in ("first", "second"):
         await cluster.apply(objects.service(name, loadBalancerClass="full"))
+    await cluster.apply(objects.load_balancer_class("silent", ["10.10.130.1-10.10.130.9"]))
+    await cluster.apply(objects.service("mute", loadBalancerClass="silent", app="none"))
     await cluster.until(lambda: cluster.addresses("first"), WAIT_SECONDS, "first has an address")
     address = cluster.addresses("fences4")[0]
     await site.claims(address)
@@ -146,6 +153,17 @@ async def test_nobody_passes_by_the_proxy(watched: Observatory, job: str) -> Non
             with netns.make_socket(client, socket.AF_INET, socket.SOCK_STREAM) as tcp:
                 tcp.settimeout(5.0)
                 assert tcp.connect_ex((target.host.ipv4, behind)) != 0
+
+
+async def test_targets_have_the_labels_that_alerts_ask_for(watched: Observatory) -> None:
+    found = await watched.ask("targets", state="active")
+    labels = {item["labels"]["pod"]: item["labels"] for item in found["activeTargets"]}
+    given = labels["speaker-n1"]
+    del given["instance"]
+    assert given == {
+        "job": "speaker", "namespace": "d8-metallb", "pod": "speaker-n1", "node": "n1",
+        "container": "kube-rbac-proxy", "tier": "cluster",
+    }  # fmt: skip
 
 
 # ---------------------------------------------------------------- what is shown
@@ -222,6 +240,51 @@ async def test_rules_can_be_evaluated_and_tell_what_is_wrong(played: Observatory
     found = await stirring()
     assert found.keys() == EXPECTED_ALERTS.keys()
     for name, words in EXPECTED_ALERTS.items():
+        assert any(words & {*item["labels"], *item["labels"].values()} for item in found[name])
         for alert in found[name]:
-            assert (words | {"full"}) & {*alert["labels"], *alert["labels"].values()}
             assert "<no value>" not in str(alert["annotations"])
+
+
+# ---------------------------------------------------------------- what people are told to do
+
+
+async def _run(played: Observatory, command: str, **places: str) -> str:
+    kubeconfig = played.cluster.plane.outside_kubeconfig
+    usual = {"NAMESPACE": "default", "NAME": "first", "POD": "none", "ADDRESS": "10.10.128.1"}
+    return await asyncio.to_thread(run, command, kubeconfig, {**usual, **places})
+
+
+@pytest.mark.parametrize("alert", all_alerts(), ids=lambda alert: alert.name)
+async def test_commands_of_alerts_can_be_run(played: Observatory, alert: Alert) -> None:
+    labels = all_cases()[alert.name]["fires"][0]["labels"]
+    for command in commands(filled(alert.rule["annotations"]["description"], labels)):
+        if can_be_run(command):
+            await _run(played, command)
+
+
+async def test_a_wrong_command_is_found(played: Observatory) -> None:
+    with pytest.raises(AssertionError, match="resource type"):
+        await _run(played, "kubectl get metalloadbalancers")
+
+
+@pytest.mark.parametrize(
+    ("name", "step", "expected"),
+    [
+        ("D8MetallbServiceWaitsForAddress", 0, "default/second"),
+        ("D8MetallbAddressPoolExhausted", 0, "10.10.128.1"),
+        ("D8MetallbAddressConflict", 0, "MAC of the client"),
+        ("D8MetallbNoNodeForClass", 0, "NoEligibleNodes"),
+        ("D8MetallbServiceHasNoReadyEndpoints", 0, "10.10.130.1 default/mute"),
+    ],
+)
+async def test_commands_find_what_is_wrong(
+    played: Observatory, name: str, step: int, expected: str
+) -> None:
+    [text] = [
+        alert["annotations"]["description"]
+        for alert in (await played.alerts())[name]["alerts"]
+        if EXPECTED_ALERTS[name] & {*alert["labels"], *alert["labels"].values()}
+    ]
+    if expected == "MAC of the client":
+        expected = played.cluster.topology.hosts["client"].mac()
+    assert expected in await _run(played, commands(text)[step])
