@@ -16,7 +16,7 @@ shared by all who run it: mount it read-only or lay an overlay over it.
 
 from __future__ import annotations
 
-from metallb_lab.images.build import build, ensure
+from metallb_lab.images.building import build, ensure
 from metallb_lab.images.commands import ImageError
 from metallb_lab.images.recipes import NAMES
 from metallb_lab.images.store import Image, find

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metallb_lab.images import base, sbom
-from metallb_lab.images.build import build
+from metallb_lab.images.building import build
 from metallb_lab.images.commands import ImageError
 from metallb_lab.images.recipes import HOOKS, OWN, ROOT
 

@@ -59,12 +59,12 @@ def find(name: str) -> Image:
         raise ImageError(
             f"{name} is not built of this tree; run: python -m metallb_lab.images build {name}"
         )
-    os.utime(directory)
     return read_image(name, directory)
 
 
 def read_image(name: str, directory: Path) -> Image:
-    """Read what an image's layout says."""
+    """Read what an image's layout says, and note that it is still wanted."""
+    os.utime(directory)
     layout = directory / "oci"
     digest = read_json(layout / "index.json")["manifests"][0]["digest"]
     manifest = read_json(blob(layout, digest))

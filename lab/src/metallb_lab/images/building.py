@@ -10,6 +10,7 @@ A build reaches PyPI with what the machine's own pip is told: its certificates a
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from metallb_lab.images.recipes import Recipe
     from metallb_lab.images.store import Image
 
+STORED = 400
+"""Steps that the store may hold: it is emptied then, and the next build makes all anew."""
 OF_THE_MACHINE = ("/etc/ssl/certs", "/etc/pip.conf")
 
 
@@ -35,15 +38,31 @@ def ensure(name: str, say: Say = print) -> Image:
     """Give an image, built now if need be; raises ImageError."""
     if name == PROXY:
         tools.ensure(PROXY, say)
-    prefix = f"[images] {name}"
-    with lock(images_dir() / f"{name}.lock", prefix, say):
-        recipe = recipe_of(name)
-        if not directory_of(recipe).is_dir():
-            with tempfile.TemporaryDirectory(prefix=f"{name}.", dir=images_dir()) as place:
-                recipe = snapshot(recipe, Path(place) / "inputs")
-                make(recipe, Path(place), prefix, say)
-            drop_old(name)
-        return read_image(name, directory_of(recipe))
+    recipe = recipe_of(name)
+    if not directory_of(recipe).is_dir():
+        prefix = f"[images] {name}"
+        with lock(images_dir() / "building.lock", prefix, say):
+            recipe = make_unless_made(name, prefix, say)
+    return read_image(name, directory_of(recipe))
+
+
+def make_unless_made(name: str, prefix: str, say: Say) -> Recipe:
+    """Build an image unless somebody has meanwhile; gives its recipe. Raises ImageError."""
+    clear_leftovers()
+    recipe = recipe_of(name)
+    if not directory_of(recipe).is_dir():
+        with tempfile.TemporaryDirectory(prefix="building.", dir=images_dir()) as place:
+            recipe = snapshot(recipe, Path(place) / "inputs")
+            make(recipe, Path(place), prefix, say)
+        drop_old(name)
+    return recipe
+
+
+def clear_leftovers() -> None:
+    """Remove what a build that was killed has left; whoever calls this holds the lock."""
+    for path in images_dir().glob("building.*"):
+        if path.is_dir():
+            shutil.rmtree(path)
 
 
 def build(names: Iterable[str] = NAMES, say: Say = print) -> list[Image]:
@@ -74,6 +93,8 @@ def make(recipe: Recipe, place: Path, prefix: str, say: Say) -> None:
     layout, log = place / "oci", log.with_suffix(".push.log")
     run(buildah("push", "--quiet", tag, f"oci:{layout}:latest"), log, say, prefix)
     put(layout, recipe, log, say)
+    if len(run(buildah("images", "--all", "--quiet"), log, say, prefix).split()) > STORED:
+        run(buildah("rmi", "--all", "--force"), log, say, prefix)
 
 
 def build_command(recipe: Recipe, tag: str) -> list[str | Path]:
