@@ -15,6 +15,7 @@ import yaml
 from module.templates.rendering import (
     NAMESPACE,
     ROOT,
+    Case,
     Manifest,
     containers,
     pod_spec,
@@ -173,7 +174,34 @@ def test_probes(rendered: list[Manifest], probe: str) -> None:
         assert len(handlers) == 1
 
 
+def test_mount_points(rendered: list[Manifest], case: Case) -> None:
+    """What is mounted is declared, and the other way round; upstream's proxy has its own image."""
+    mounted = {
+        mount["mountPath"]
+        for _, container in containers(rendered)
+        for mount in container.get("volumeMounts", [])
+    }
+    if case.upstream_proxy:
+        mounted.remove("/etc/kube-rbac-proxy")
+    images = {item["metadata"]["name"] for item in workloads(rendered)}
+    declared = [yaml.safe_load((ROOT / f"images/{name}/mount-points.yaml").read_text())["dirs"]
+                for name in images]  # fmt: skip
+    assert mounted == {path for paths in declared for path in paths}
+
+
+def test_nothing_of_the_node_is_mounted(rendered: list[Manifest]) -> None:
+    """dmt: sys-cgroup-mount; here no pod mounts anything of its node."""
+    for item in workloads(rendered):
+        kinds = {key for volume in pod_spec(item).get("volumes", []) for key in volume}
+        assert kinds <= {"name", "secret", "configMap", "emptyDir"}
+
+
 # ---------------------------------------------------------------- templates
+
+
+def test_crd_enabled_modules() -> None:
+    names = re.compile(r'"[a-z-]+-crd"')
+    assert not [name for name, text in _sources("**/*") if names.search(text)]
 
 
 def _selects(selector: Manifest, labels: Manifest) -> bool:
@@ -323,20 +351,3 @@ def test_accounts_do_not_mount_their_token_and_pods_do(full: list[Manifest]) -> 
         if item["kind"] == "ServiceAccount":
             assert item["automountServiceAccountToken"] is False
     assert all(pod_spec(item)["automountServiceAccountToken"] for item in workloads(full))
-
-
-def test_people_and_the_platform_reach_every_kind(full: list[Manifest]) -> None:
-    kinds = {
-        (crd["spec"]["group"], crd["spec"]["names"]["plural"])
-        for path in ROOT.glob("crds/**/*.yaml") if not path.name.startswith("doc-")
-        for crd in [yaml.safe_load(path.read_text())]
-    }  # fmt: skip
-    assert len(kinds) >= 5
-    for prefix in ("d8:user-authz:metallb:", "d8:manage:permission:module:metallb:"):
-        reached = {
-            (group, plural)
-            for item in full if item["metadata"]["name"].startswith(prefix)
-            for rule in item["rules"] if "get" in rule["verbs"]
-            for group in rule["apiGroups"] for plural in rule["resources"]
-        }  # fmt: skip
-        assert kinds <= reached, prefix
