@@ -4,7 +4,9 @@
 
 What is held comes from `uv.lock`: all that the controller, the speaker and the hooks need at run
 time on Linux, with any Python that we support. What it is comes from the packages installed here.
-Run it after each change of the lock; a test compares the file with the lock.
+Images also hold an interpreter and shared libraries of the base that they were built in: these
+stand in `base_parts`, with the versions in the base of `make module`.
+Run it after each change of the lock; tests compare the file with the lock and with the images.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from packaging.markers import Marker
 
+from base_parts import BASE_PARTS
 from setup import ROOT
 
 if TYPE_CHECKING:
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 FILE = ROOT / "oss.yaml"
 HEAD = """\
 # Third-party software in the images and in the hooks' environment.
-# Written by scripts/write_oss.py from uv.lock.
+# Written by scripts/write_oss.py from uv.lock and scripts/base_parts.py.
 """
 ROOTS = (("metallb-controller", ""), ("metallb-speaker", ""), ("metallb", "hooks"))
 """What is shipped: a package of the workspace, and the extra that is asked for."""
@@ -150,7 +153,8 @@ def link_of(name: str, about: PackageMetadata) -> str:
 
 def entries() -> list[Entry]:
     """Make all entries; raises OssError."""
-    return [describe(name, version) for name, version in shipped(read_lock()).items()]
+    locked = [describe(name, version) for name, version in shipped(read_lock()).items()]
+    return [*(part.entry() for part in BASE_PARTS), *locked]
 
 
 def text() -> str:

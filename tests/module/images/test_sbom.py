@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from base_parts import BASE_PARTS
 from metallb_lab.images import base, ensure, sbom
 from metallb_lab.images.bundle import HOME, HOMES
 from write_oss import PYTHONS, needs, read_lock
@@ -73,6 +75,29 @@ def test_it_names_what_the_interpreter_and_the_libraries_are_from(
     assert ("libc6" in named) == (image.name != "hooks")
     kinds = {c["purl"].partition("/")[0] for c in json.loads(text)["components"]}
     assert kinds == {"pkg:pypi", "pkg:deb"}
+
+
+def test_what_it_has_of_the_base_is_listed_in_oss_yaml(described: tuple[Image, str]) -> None:
+    image, text = described
+    listed = {name: part.version for part in BASE_PARTS for name in part.packages}
+    found = {name: upstream(version) for name, version in components(text, "deb")}
+    assert {name: minor(listed[name]) for name in found} == {
+        name: minor(version) for name, version in found.items()
+    }
+    if image.name == "speaker":
+        assert found.keys() == listed.keys()
+
+
+def upstream(version: str) -> str:
+    """`1:1.2.13.dfsg-1` -> `1.2.13`."""
+    found = re.match(r"(?:\d+:)?(\d+(?:\.\d+)*)", version)
+    assert found is not None, version
+    return found[1]
+
+
+def minor(version: str) -> list[str]:
+    """Debian mends within these."""
+    return version.split(".")[:2]
 
 
 def test_it_says_of_which_image_it_is(described: tuple[Image, str]) -> None:
