@@ -66,3 +66,12 @@ def test_who_requests_such_an_address_is_told_why_not() -> None:
     world.delete("VirtualIP", "10.0.0.1")
     leader.settle()
     assert world.addresses("web") == ["10.0.0.1"]
+
+
+def test_an_entry_that_changes_is_still_nobodys() -> None:
+    world, leader = settled(class_object(isDefault=True), entry("10.0.0.1"))
+    world.put(entry("10.0.0.1", "other"))
+    world.put(service_object("web"))
+    leader.settle()
+    assert world.addresses("web") == ["10.0.0.2"]
+    leader.reconciler.allocator.check_invariants()
