@@ -20,6 +20,7 @@ from metallb_lab.objects import NAMESPACE, PODS
 from metallb_lab.pods.context import AgentSettings, Context
 from metallb_lab.pods.images import ImageStore
 from metallb_lab.pods.node import NodeAgent
+from metallb_lab.pods.sources import ACCOUNTS
 from metallb_lab.topology import Topology
 from metallb_lab.view import DeadlineError
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from metallb_lab.pods.images import Image
 
 POLL_SECONDS = 0.1
+START_SECONDS = 30.0
 API_SLICE: JsonObject = {
     "apiVersion": "discovery.k8s.io/v1",
     "kind": "EndpointSlice",
@@ -83,7 +85,16 @@ class PodCluster(Cluster):
         for host in self.topology.nodes:
             await self.start_agent(host.name)
         await asyncio.gather(*(self.start_proxy(host.name) for host in self.topology.nodes))
+        await self.until_true(self._has_account, START_SECONDS, "an account for pods", "default")
         self._say("API server, scheduler, controllers; agent and kube-proxy on each node")
+
+    async def _has_account(self) -> bool:
+        """Tell whether pods of `default` may be made: its controller made the account."""
+        try:
+            await self.client.get(ACCOUNTS, "default", "default")
+        except NotFoundError:
+            return False
+        return True
 
     async def _stop(self) -> None:
         await asyncio.gather(*(agent.crash() for agent in self.agents.values()))
