@@ -44,10 +44,9 @@ def test_a_missing_program_is_named_with_the_remedy(tmp_path: Path) -> None:
 def test_the_store_is_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("METALLB_LAB_CACHE", str(tmp_path))
     command = buildah("images")
-    assert command[command.index("--root") + 1] == tmp_path / "images" / "storage"
-    other = buildah("images")[4]
+    assert f"--root={tmp_path}/images/storage" in command
     monkeypatch.setenv("METALLB_LAB_CACHE", str(tmp_path / "other"))
-    assert buildah("images")[4] != other
+    assert not {word for word in command if "root=" in str(word)} & set(buildah("images"))
 
 
 def test_one_waits_for_another_and_says_so(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ import yaml
 
 from metallb_lab import tools
 from metallb_lab.images import ImageError, bundle
+from metallb_lab.images.store import unpack
+from metallb_lab.operator.hook_files import hook_paths, interpreter_for, register
 from module.tree.tree import ROOT
 
 if TYPE_CHECKING:
@@ -99,6 +101,16 @@ def test_digests_are_those_of_the_images(dist: Path) -> None:
     assert said == {}
 
 
+@pytest.mark.parametrize("name", bundle.TREES)
+def test_bundle_and_release_are_images_too(dist: Path, name: str, tmp_path: Path) -> None:
+    with tarfile.open(dist / "images" / f"{name}.tar") as packed:
+        packed.extractall(tmp_path / "layout", filter="data")
+    unpack(tmp_path / "layout", tmp_path, tmp_path / "log", print)
+    assert files(tmp_path) - {"log"} - {f"layout/{x}" for x in files(tmp_path / "layout")} == files(
+        dist / name
+    )
+
+
 def test_version_and_release_agree(dist: Path) -> None:
     version = json.loads((dist / "bundle" / "version.json").read_text())
     assert version == {"version": VERSION}
@@ -147,6 +159,17 @@ def test_a_hook_runs_as_the_operator_runs_it(dist: Path, name: str) -> None:
     configuration: dict[str, Any] = yaml.safe_load(done.stdout)
     assert configuration["configVersion"] == "v1"
     assert len(configuration) > 1
+
+
+async def test_the_operator_of_the_lab_registers_them_all(dist: Path, tmp_path: Path) -> None:
+    module = dist / "bundle"
+    interpreter = interpreter_for(module, tmp_path, {"PATH": os.environ["PATH"]})
+    assert interpreter.venv == module / "hooks" / "venv"
+    paths = hook_paths(module)
+    assert [path.name for path in paths] == HOOKS
+    for path in paths:
+        hook = await register(path, module, interpreter)
+        assert hook.path == path
 
 
 def test_there_are_hooks() -> None:

@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING
 from metallb_lab import tools
 from metallb_lab.images import base
 from metallb_lab.images.commands import buildah, images_dir, lock, run
-from metallb_lab.images.recipes import NAMES, PROXY, recipe_of, snapshot
+from metallb_lab.images.recipes import NAMES, PROXY, Recipe, recipe_of, snapshot
 from metallb_lab.images.store import directory_of, drop_old, put, read_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from metallb_lab.images.commands import Say
-    from metallb_lab.images.recipes import Recipe
     from metallb_lab.images.store import Image
 
 STORED = 400
 """Steps that the store may hold: it is emptied then, and the next build makes all anew."""
+TREE = Path(__file__).with_name("tree.Dockerfile")
+LOCK = "building.lock"
 OF_THE_MACHINE = ("/etc/ssl/certs", "/etc/pip.conf")
 
 
@@ -41,7 +42,7 @@ def ensure(name: str, say: Say = print) -> Image:
     recipe = recipe_of(name)
     if not directory_of(recipe).is_dir():
         prefix = f"[images] {name}"
-        with lock(images_dir() / "building.lock", prefix, say):
+        with lock(images_dir() / LOCK, prefix, say):
             recipe = make_unless_made(name, prefix, say)
     return read_image(name, directory_of(recipe))
 
@@ -84,17 +85,39 @@ def in_words(image: Image) -> str:
 
 def make(recipe: Recipe, place: Path, prefix: str, say: Say) -> None:
     """Build an image at some place and take it into the cache; raises ImageError."""
+    layout, log = lay_out(recipe, place, prefix, say)
+    put(layout, recipe, log, say)
+    if len(run(buildah("images", "--all", "--quiet"), log, say, prefix).split()) > STORED:
+        run(buildah("rmi", "--all", "--force"), log, say, prefix)
+
+
+def lay_out(recipe: Recipe, place: Path, prefix: str, say: Say) -> tuple[Path, Path]:
+    """Build an image; gives its layout at some place, and a log. Raises ImageError."""
     if recipe.needs_base:
         base.ensure(say)
     log = images_dir() / f"{recipe.name}.log"
-    tag = f"localhost/metallb-lab/{recipe.name}:{recipe.inputs}"
+    tag = tag_of(recipe)
     say(f"{prefix}: building (log: {log})")
     run(build_command(recipe, tag), log, say, prefix)
     layout, log = place / "oci", log.with_suffix(".push.log")
     run(buildah("push", "--quiet", tag, f"oci:{layout}:latest"), log, say, prefix)
-    put(layout, recipe, log, say)
-    if len(run(buildah("images", "--all", "--quiet"), log, say, prefix).split()) > STORED:
-        run(buildah("rmi", "--all", "--force"), log, say, prefix)
+    return layout, log
+
+
+def tree_image(name: str, directory: Path, place: Path, say: Say) -> Path:
+    """Make an image of a directory's files; gives its layout. Raises ImageError."""
+    recipe = Recipe(name, TREE, directory, {}, "latest")
+    prefix = f"[images] {name}"
+    (place / name).mkdir()
+    with lock(images_dir() / LOCK, prefix, say):
+        layout, log = lay_out(recipe, place / name, prefix, lambda _: None)
+        run(buildah("rmi", tag_of(recipe)), log, say, prefix)
+    return layout
+
+
+def tag_of(recipe: Recipe) -> str:
+    """Name an image in the store."""
+    return f"localhost/metallb-lab/{recipe.name}:{recipe.inputs}"
 
 
 def build_command(recipe: Recipe, tag: str) -> list[str | Path]:

@@ -1,7 +1,7 @@
 """`make module`: the images of the module, and the bundle that the platform takes, in `dist/`.
 
     dist/bundle/                  the module as the platform lays it out (§1.10)
-    dist/images/NAME.tar          an image, as an OCI archive
+    dist/images/NAME.tar          an image, as an OCI archive; also `bundle` and `release`
     dist/images/NAME.cdx.json     what it is made of, as CycloneDX; also `hooks`, of the bundle
     dist/release/                 what the platform reads of a release before it takes the bundle
 
@@ -20,9 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metallb_lab.images import base, sbom
-from metallb_lab.images.building import build
+from metallb_lab.images.building import build, tree_image
 from metallb_lab.images.commands import ImageError
 from metallb_lab.images.recipes import HOOKS, OWN, ROOT
+from metallb_lab.images.store import digest_of
+from metallb_lab.operator.module import camel
 
 if TYPE_CHECKING:
     from metallb_lab.images.commands import Say
@@ -35,6 +37,8 @@ CONTENT = (
 )  # fmt: skip
 """What of the tree is in the bundle; `.werf/bundle.yaml` names the same."""
 LEFT_OUT = ("docs/internal", "hooks/venv")
+TREES = ("bundle", "release")
+"""Directories that the platform pulls as images."""
 NO_VERSION = "v0.0.0"
 HOMES = {HOOKS: "hooks/venv"}
 HOME = "opt/metallb"
@@ -52,9 +56,12 @@ def make_module(version: str = NO_VERSION, dist: Path = DIST, say: Say = print) 
         make_bundle(made / "bundle", hooks, digests(own), version)
         make_release(made / "release", version)
         (made / "images").mkdir()
-        for image in own:
-            say(f"[module] {image.name}: {image.digest}")
-            pack(image.layout, made / "images" / f"{image.name}.tar")
+        layouts = {image.name: image.layout for image in own}
+        for tree in TREES:
+            layouts[tree] = tree_image(tree, made / tree, Path(name), say)
+        for image_name, layout in layouts.items():
+            say(f"[module] {image_name}: {digest_of(layout)}")
+            pack(layout, made / "images" / f"{image_name}.tar")
         say("[module] what they are made of")
         write_sboms(images, made / "images")
         shutil.rmtree(dist, ignore_errors=True)
@@ -104,12 +111,6 @@ def make_release(directory: Path, version: str) -> None:
 def digests(images: list[Image]) -> dict[str, str]:
     """Map the names that templates use to the digests of the images."""
     return {camel(image.name): image.digest for image in images}
-
-
-def camel(name: str) -> str:
-    """`my-tool` -> `myTool`, as the platform names images."""
-    first, *rest = name.split("-")
-    return first + "".join(word.title() for word in rest)
 
 
 def write_json(path: Path, content: dict[str, str]) -> None:

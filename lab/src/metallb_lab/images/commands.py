@@ -58,7 +58,7 @@ def run(command: Sequence[str | Path], log: Path, say: Say, prefix: str) -> str:
                     say(f"{prefix}: {line[line.index(STEP) :].strip()}")
     if process.returncode != 0:
         tail = "".join(list(lines)[-LOG_TAIL_LINES:])
-        shown = " ".join(words[:1] + [word for word in words[1:] if not word.startswith("-")][:2])
+        shown = " ".join([word for word in words if not word.startswith(("-", "/"))][:3])
         raise ImageError(f"{shown} failed ({process.returncode}), log {log}:\n{tail}")
     return "".join(lines)
 
@@ -67,7 +67,7 @@ def buildah(*arguments: str | Path) -> list[str | Path]:
     """Make a command of buildah, in our store."""
     store = images_dir() / "storage"
     mounts = Path("/run/metallb-images") / hashlib.sha256(os.fsencode(store)).hexdigest()[:12]
-    places: list[str | Path] = ["--root", store, "--runroot", mounts, "--storage-driver", "overlay"]
+    places = [f"--root={store}", f"--runroot={mounts}", "--storage-driver=overlay"]
     return ["buildah", *places, *arguments]
 
 

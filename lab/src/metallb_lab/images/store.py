@@ -66,7 +66,7 @@ def read_image(name: str, directory: Path) -> Image:
     """Read what an image's layout says, and note that it is still wanted."""
     os.utime(directory)
     layout = directory / "oci"
-    digest = read_json(layout / "index.json")["manifests"][0]["digest"]
+    digest = digest_of(layout)
     manifest = read_json(blob(layout, digest))
     about = read_json(blob(layout, manifest["config"]["digest"]))
     config: Document = about["config"]
@@ -85,6 +85,12 @@ def read_image(name: str, directory: Path) -> Image:
     )
 
 
+def digest_of(layout: Path) -> str:
+    """Give the digest of a layout's only image."""
+    (manifest,) = read_json(layout / "index.json")["manifests"]
+    return str(manifest["digest"])
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file."""
     return json.loads(path.read_bytes())
@@ -97,8 +103,7 @@ def blob(layout: Path, digest: str) -> Path:
 
 def unpack(layout: Path, rootfs: Path, log: Path, say: Say) -> int:
     """Lay the layers over one another; gives the bytes of all files. Raises ImageError."""
-    digest = read_json(layout / "index.json")["manifests"][0]["digest"]
-    for layer in read_json(blob(layout, digest))["layers"]:
+    for layer in read_json(blob(layout, digest_of(layout)))["layers"]:
         packed = blob(layout, layer["digest"])
         run(["tar", "-C", rootfs, "--numeric-owner", "-xpzf", packed], log, say, "")
     if gone := next(rootfs.rglob(f"{WHITEOUT}*"), None):

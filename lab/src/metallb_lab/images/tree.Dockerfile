@@ -1,0 +1,3 @@
+# Files as an image: what the platform pulls of a module.
+FROM scratch
+COPY . /
