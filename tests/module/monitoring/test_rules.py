@@ -34,6 +34,8 @@ OF_DECKHOUSE = {
 }  # fmt: skip
 """Alerts of the module that this one takes the place of: their names are known to people."""
 
+OURS, OTHERS = 'namespace="d8-metallb"', 'namespace="other"'
+
 real = pytest.mark.real
 every_alert = pytest.mark.parametrize("alert", ALERTS.values(), ids=list(ALERTS))
 
@@ -76,6 +78,37 @@ def test_it_fires(alert: Alert, case: dict[str, Any], tmp_path: Path) -> None:
 def test_it_keeps_quiet(alert: Alert, case: dict[str, Any], tmp_path: Path) -> None:
     said = try_case(alert, case, tmp_path, fires=False)
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+@real
+@pytest.mark.parametrize(
+    "alert", [item for item in ALERTS.values() if "for" in item.rule], ids=lambda item: item.name
+)
+def test_it_waits_before_it_fires(alert: Alert, tmp_path: Path) -> None:
+    minutes = int(alert.rule["for"].removesuffix("m"))
+    for case in CASES[alert.name]["fires"]:
+        early = {**case, "at": f"{minutes - 1}m"}
+        said = try_case(alert, early, tmp_path, fires=False)
+        assert said.returncode == 0, said.stdout + said.stderr
+
+
+@real
+@pytest.mark.parametrize(
+    "alert",
+    [
+        item
+        for item in ALERTS.values()
+        if OURS in item.rule["expr"] and not item.name.endswith("TargetAbsent")
+    ],
+    ids=lambda item: item.name,
+)
+def test_it_is_not_about_others(alert: Alert, tmp_path: Path) -> None:
+    """The same series of another namespace are another's; but absent is who is not here."""
+    for case in CASES[alert.name]["fires"]:
+        series = {name.replace(OURS, OTHERS): value for name, value in case["series"].items()}
+        assert series != case["series"]
+        said = try_case(alert, {**case, "series": series}, tmp_path, fires=False)
+        assert said.returncode == 0, said.stdout + said.stderr
 
 
 @real
