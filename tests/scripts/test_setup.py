@@ -14,7 +14,17 @@ import pytest
 
 import setup
 from metallb_lab.preflight import COMMANDS
-from setup import BENCH_NEEDS, LAB_NEEDS, LEVELS, ROOT_LEVELS, VENV_NEED, Need, SetupError
+from setup import (
+    BENCH_NEEDS,
+    IMAGE_NEEDS,
+    LAB_NEEDS,
+    LEVELS,
+    POD_NEEDS,
+    ROOT_LEVELS,
+    VENV_NEED,
+    Need,
+    SetupError,
+)
 
 IP = next(need for need in LAB_NEEDS if need.name == "ip")
 
@@ -54,6 +64,18 @@ def test_only_what_is_missing_is_listed() -> None:
 
 def test_benchmarks_need_all_that_the_lab_needs() -> None:
     assert set(LEVELS["bench"]) == {*LAB_NEEDS, *BENCH_NEEDS}
+
+
+def test_tests_need_what_images_are_made_of_and_run_by() -> None:
+    names = {need.name for need in LEVELS["test"]}
+    assert {need.name for need in (*IMAGE_NEEDS, *POD_NEEDS)} <= names
+    assert len(names) == len(LEVELS["test"]), "nothing is looked for twice"
+
+
+def test_who_makes_images_is_told_why_that_needs_root() -> None:
+    said = setup.why_not("module", [], is_root=False, has_apt=True)
+    assert said is not None
+    assert "images are made of files that belong to root" in said
 
 
 def test_what_the_lab_looks_for_before_it_starts_is_brought() -> None:
