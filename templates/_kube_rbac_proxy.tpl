@@ -10,6 +10,11 @@
   {{- if eq (.Values.global.kubeRbacProxyBuild | default "Platform") "Upstream" -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* The role with which it asks who somebody is and what they may; Kubernetes has one of its own, the platform another. */ -}}
+{{- define "metallb_kube_rbac_proxy_role" -}}
+  {{- if include "metallb_kube_rbac_proxy_is_upstream" . -}}system:auth-delegator{{- else -}}d8:rbac-proxy{{- end -}}
+{{- end -}}
+
 {{- define "metallb_kube_rbac_proxy_attributes" -}}
 resourceAttributes:
   namespace: {{ include "metallb_namespace" .context }}

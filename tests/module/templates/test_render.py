@@ -249,3 +249,14 @@ def test_a_network_policy_lets_in_what_the_pods_serve_and_nothing_else(chart: Ch
     assert let_in.keys() == served
     monitoring = {"kubernetes.io/metadata.name": "d8-monitoring"}
     assert let_in == {"webhook": [], "https-metrics": [monitoring]}
+
+
+@pytest.mark.parametrize(
+    ("is_upstream", "role"), [(False, "d8:rbac-proxy"), (True, "system:auth-delegator")]
+)
+def test_the_proxy_has_a_role_that_is_there(chart: Chart, is_upstream: bool, role: str) -> None:
+    """The platform has a role for it; plain Kubernetes has one of its own."""
+    manifests = chart.render(Case(upstream_proxy=is_upstream))
+    for name in ("controller", "speaker"):
+        binding = find(manifests, "ClusterRoleBinding", f"d8:metallb:{name}:rbac-proxy")
+        assert binding["roleRef"]["name"] == role
