@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from module.monitoring.rules import (
+    ROOT,
     RULES,
     Alert,
     all_alerts,
@@ -132,6 +133,13 @@ def test_every_alert_has_cases_of_both_kinds() -> None:
 
 def test_alerts_that_people_know_are_there() -> None:
     assert ALERTS.keys() >= OF_DECKHOUSE
+
+
+@pytest.mark.parametrize("page", ["FAQ.md", "FAQ.ru.md"])
+def test_people_are_told_of_every_alert(page: str) -> None:
+    rows = [line for line in (ROOT / "docs" / page).read_text().splitlines() if line[:2] == "| "]
+    named = {name for line in rows for name in re.findall(r"`((?:D8|L2)\w+)`", line)}
+    assert named == ALERTS.keys()
 
 
 def test_every_name_is_given_once() -> None:
