@@ -154,6 +154,21 @@ def test_an_address_of_bgp_that_is_entered_already_is_not_written_again() -> Non
     assert _decide([_plain("a", "192.0.2.1")], virtual_ips=known) == Decision()
 
 
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_pools_of_old_settings_count_before_they_are_objects(version: int) -> None:
+    old = [
+        {"name": "old", "protocol": "bgp", "addresses": ["192.0.2.0/24", "203.0.113.0/24"]},
+        {"name": "l2", "protocol": "layer2", "addresses": ["203.0.114.0/24"]},
+    ]
+    config = [{"uid": "u", "version": version, "settings": {"addressPools": old}}]
+    decision = _decide([_plain("a", "203.0.113.7", "203.0.114.7", "192.0.2.7")],
+                       module_config=config)  # fmt: skip
+    expected = [("192.0.2.7", "edge", ["default/a"], "Cluster")]
+    if version < 3:
+        expected.append(("203.0.113.7", "old", ["default/a"], "Cluster"))
+    assert _said(decision) == expected
+
+
 def test_pools_that_are_none_stop_nothing() -> None:
     decision = _decide([_plain("a", "192.0.2.1")], pools=[*HOSTILE, *POOLS])
     assert [vip.name for vip in _entries(decision)] == ["192.0.2.1"]

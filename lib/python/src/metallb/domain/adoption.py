@@ -25,6 +25,7 @@ from metallb.api.conditions import ServiceCondition
 from metallb.api.services import Service, read_service
 from metallb.api.virtual_ips import BGPOrders, VirtualIPSpec, new_virtual_ip, to_object
 from metallb.domain.decisions import CreateIfNotExists, Decision
+from metallb.domain.legacy_settings import read_legacy_settings
 from metallb.domain.selection import BindingReason
 from metallb.net.addresses import IPAddress, object_name, parse_address
 from metallb.net.ranges import parse_range
@@ -40,7 +41,8 @@ def adoption(situation: Situation) -> Decision:
     """Enter the addresses that Services have, while the old kind is there.
 
     Snapshots: `old-kind` (whether it is there), `services`, `classes` and `virtual-ips` with
-    `name`, `pools` with `name` and `addresses`. Value: `loadBalancerClass`.
+    `name`, `pools` with `name` and `addresses`, `module-config` with `uid`, `version` and
+    `settings`. Value: `loadBalancerClass`.
     """
     if not situation.snapshot("old-kind"):
         return Decision()
@@ -96,7 +98,7 @@ def ledger_entries(situation: Situation, holders: Iterable[tuple[Service, str]])
 def _bgp_entries(situation: Situation, services: Iterable[Service]) -> Iterator[VirtualIP]:
     """Give the entries that are missing for Services whose addresses are of pools of BGP."""
     served = situation.values.get("loadBalancerClass") or ""
-    pools = {item.text("name"): item.texts("addresses") for item in situation.snapshot("pools")}
+    pools = _pools(situation)
     holdings = [
         (address, service, name)
         for service in services
@@ -106,6 +108,15 @@ def _bgp_entries(situation: Situation, services: Iterable[Service]) -> Iterator[
         if (name := _pool_of(address, pools))
     ]
     return _entries(situation, holdings, BGPOrders())
+
+
+def _pools(situation: Situation) -> dict[str, tuple[str, ...]]:
+    """Give the addresses of all pools, also those of old settings that are no objects yet."""
+    settings = read_legacy_settings(situation)
+    old = {} if settings is None else {item.name: item.addresses for item in settings.bgp_pools()}
+    return old | {
+        item.text("name"): item.texts("addresses") for item in situation.snapshot("pools")
+    }
 
 
 def _pool_of(address: IPAddress, pools: Mapping[str, tuple[str, ...]]) -> str:
