@@ -20,6 +20,7 @@ RULES = ROOT / "monitoring/prometheus-rules"
 CASES = Path(__file__).parent / "cases"
 
 Rule = dict[str, Any]
+Case = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +53,9 @@ def all_alerts() -> list[Alert]:
     ]
 
 
-def all_cases() -> dict[str, dict[str, list[dict[str, Any]]]]:
+def all_cases() -> dict[str, dict[str, list[Case]]]:
     """Give the cases of all alerts; every scalar is a text, for `0x10` is ten intervals of 0."""
-    found: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    found: dict[str, dict[str, list[Case]]] = {}
     for path in sorted(CASES.glob("*.yaml")):
         for alert, cases in yaml.load(path.read_text(), Loader=yaml.BaseLoader).items():
             assert alert not in found, f"{alert} has cases in two files"
@@ -84,22 +85,26 @@ def check(groups: list[dict[str, Any]], work: Path) -> subprocess.CompletedProce
     return promtool("check", "rules", "--lint=all", "--lint-fatal", str(file))
 
 
-def try_case(
-    alert: Alert, case: dict[str, Any], work: Path, *, fires: bool
+def try_cases(
+    alert: Alert, cases: list[Case], work: Path, *, fires: bool
 ) -> subprocess.CompletedProcess[str]:
-    """Let promtool play a case."""
+    """Let promtool play cases of an alert; it tells of each that comes out otherwise."""
     summary = {"summary": alert.rule["annotations"]["summary"]}
     rules = work / "rules.yaml"
     rule = {**alert.rule, "annotations": summary}
     rules.write_text(yaml.safe_dump({"groups": [{"name": alert.group, "rules": [rule]}]}))
+    tests = [_test(alert, case, fires=fires) for case in cases]
+    file = work / "test.yaml"
+    document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": tests}
+    file.write_text(yaml.safe_dump(document))
+    return promtool("test", "rules", str(file))
+
+
+def _test(alert: Alert, case: Case, *, fires: bool) -> dict[str, Any]:
     expected = []
     if fires:
         labels = {**alert.rule["labels"], **case["labels"]}
         expected.append({"exp_labels": labels, "exp_annotations": {"summary": case["summary"]}})
     series = [{"series": name, "values": values} for name, values in case["series"].items()]
     question = {"eval_time": case["at"], "alertname": alert.name, "exp_alerts": expected}
-    test = {"interval": "1m", "input_series": series, "alert_rule_test": [question]}
-    file = work / "test.yaml"
-    document = {"rule_files": [str(rules)], "evaluation_interval": "1m", "tests": [test]}
-    file.write_text(yaml.safe_dump(document))
-    return promtool("test", "rules", str(file))
+    return {"interval": "1m", "input_series": series, "alert_rule_test": [question]}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,7 +19,7 @@ from module.monitoring.rules import (
     all_cases,
     check,
     read_groups,
-    try_case,
+    try_cases,
 )
 
 if TYPE_CHECKING:
@@ -41,14 +41,6 @@ real = pytest.mark.real
 every_alert = pytest.mark.parametrize("alert", ALERTS.values(), ids=list(ALERTS))
 
 
-def _played(kind: str) -> list[Any]:
-    return [
-        pytest.param(ALERTS[name], case, id=f"{name}-{case.get('why', number)}")
-        for name, cases in CASES.items()
-        for number, case in enumerate(cases[kind])
-    ]
-
-
 # ---------------------------------------------------------------- promtool
 
 
@@ -68,16 +60,16 @@ def test_a_wrong_form_is_found(tmp_path: Path) -> None:
 
 
 @real
-@pytest.mark.parametrize(("alert", "case"), _played("fires"))
-def test_it_fires(alert: Alert, case: dict[str, Any], tmp_path: Path) -> None:
-    said = try_case(alert, case, tmp_path, fires=True)
+@every_alert
+def test_it_fires(alert: Alert, tmp_path: Path) -> None:
+    said = try_cases(alert, CASES[alert.name]["fires"], tmp_path, fires=True)
     assert said.returncode == 0, said.stdout + said.stderr
 
 
 @real
-@pytest.mark.parametrize(("alert", "case"), _played("quiet"))
-def test_it_keeps_quiet(alert: Alert, case: dict[str, Any], tmp_path: Path) -> None:
-    said = try_case(alert, case, tmp_path, fires=False)
+@every_alert
+def test_it_keeps_quiet(alert: Alert, tmp_path: Path) -> None:
+    said = try_cases(alert, CASES[alert.name]["quiet"], tmp_path, fires=False)
     assert said.returncode == 0, said.stdout + said.stderr
 
 
@@ -87,37 +79,36 @@ def test_it_keeps_quiet(alert: Alert, case: dict[str, Any], tmp_path: Path) -> N
 )
 def test_it_waits_before_it_fires(alert: Alert, tmp_path: Path) -> None:
     minutes = int(alert.rule["for"].removesuffix("m"))
-    for case in CASES[alert.name]["fires"]:
-        early = {**case, "at": f"{minutes - 1}m"}
-        said = try_case(alert, early, tmp_path, fires=False)
-        assert said.returncode == 0, said.stdout + said.stderr
+    early = [{**case, "at": f"{minutes - 1}m"} for case in CASES[alert.name]["fires"]]
+    said = try_cases(alert, early, tmp_path, fires=False)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 @real
 @pytest.mark.parametrize(
     "alert",
-    [
-        item
-        for item in ALERTS.values()
-        if OURS in item.rule["expr"] and not item.name.endswith("TargetAbsent")
-    ],
+    [item for item in ALERTS.values()
+     if OURS in item.rule["expr"] and not item.name.endswith("TargetAbsent")],
     ids=lambda item: item.name,
-)
+)  # fmt: skip
 def test_it_is_not_about_others(alert: Alert, tmp_path: Path) -> None:
     """The same series of another namespace are another's; but absent is who is not here."""
-    for case in CASES[alert.name]["fires"]:
-        series = {name.replace(OURS, OTHERS): value for name, value in case["series"].items()}
-        assert series != case["series"]
-        said = try_case(alert, {**case, "series": series}, tmp_path, fires=False)
-        assert said.returncode == 0, said.stdout + said.stderr
+    cases = [
+        {**case, "series": {name.replace(OURS, OTHERS): value
+                            for name, value in case["series"].items()}}
+        for case in CASES[alert.name]["fires"]
+    ]  # fmt: skip
+    assert all(OTHERS in name for case in cases for name in case["series"])
+    said = try_cases(alert, cases, tmp_path, fires=False)
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 @real
 def test_a_case_can_fail(tmp_path: Path) -> None:
-    alert, case = ALERTS["D8MetallbBGPSessionDown"], CASES["D8MetallbBGPSessionDown"]
-    assert try_case(alert, case["fires"][0], tmp_path, fires=False).returncode != 0
-    with_labels = {**case["fires"][0], **case["quiet"][0]}
-    assert try_case(alert, with_labels, tmp_path, fires=True).returncode != 0
+    alert, cases = ALERTS["D8MetallbBGPSessionDown"], CASES["D8MetallbBGPSessionDown"]
+    assert try_cases(alert, cases["fires"], tmp_path, fires=False).returncode != 0
+    wrong = {**cases["fires"][0], **cases["quiet"][0]}
+    assert try_cases(alert, [cases["fires"][0], wrong], tmp_path, fires=True).returncode != 0
 
 
 def test_every_alert_has_cases_of_both_kinds() -> None:
@@ -126,6 +117,7 @@ def test_every_alert_has_cases_of_both_kinds() -> None:
     for name, cases in CASES.items():
         assert cases["fires"], name
         assert cases["quiet"], name
+        assert all(case["why"] for case in cases["quiet"]), name
 
 
 # ---------------------------------------------------------------- the platform's rules
