@@ -155,7 +155,7 @@ def render_text(
 
 def parse(text: str) -> list[Manifest]:
     """Read manifests."""
-    return [item for item in yaml.safe_load_all(text) if item]
+    return [item for item in yaml.load_all(text, Loader=yaml.CSafeLoader) if item]
 
 
 class Chart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
@@ -49,7 +50,13 @@ def test_every_object_fits_the_schema(rendered: list[Manifest], version: str) ->
     ours = [item for item in rendered if item["kind"] not in FOREIGN]
     assert len(ours) >= 15
     for item in ours:
-        kubernetes_validate.validate(item, version, strict=True)
+        _validate(json.dumps(item, sort_keys=True), version)
+
+
+@cache
+def _validate(text: str, version: str) -> None:
+    """Validate an object; most are the same in all combinations, and are judged once."""
+    kubernetes_validate.validate(json.loads(text), version, strict=True)
 
 
 def test_a_wrong_object_would_not_fit_the_schema(chart: Chart) -> None:
