@@ -79,7 +79,7 @@ httpGet:
     timeoutSeconds: 3
   readinessProbe:
     {{- include "metallb_kube_rbac_proxy_probe" . | nindent 4 }}
-    periodSeconds: 5
+    periodSeconds: 2
     timeoutSeconds: 3
   resources:
     requests:
