@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from metallb.api.classes import read_class
 from metallb.kube.reflector import ReflectorCounts
 from metallb_controller.app.census import UNKNOWN_CLASS, Census
+from metallb_controller.reconcile.engine import Reconciler
 from support.objects import class_object, service_object, slice_object
 from support.outcomes import DUAL, settled
 
 if TYPE_CHECKING:
-    from metallb_controller.reconcile.engine import Reconciler
     from support.world import Leader, World
 
 
@@ -129,7 +130,6 @@ def test_services_that_wait_are_counted_by_reason() -> None:
 def test_one_that_has_all_it_wants_does_not_wait() -> None:
     _, leader = settled(class_object(isDefault=True), service_object("a", count="3"))
     assert waiting(leader, "NoFreeAddress") is None
-    assert waiting(leader, "NotAllIPsAssigned") is None
 
 
 def test_a_class_that_does_not_exist_is_no_label() -> None:
@@ -192,6 +192,13 @@ def test_what_the_mirrors_count() -> None:
     assert sample(term, "metallb_k8s_client_updates_total") == 7
     assert sample(term, "metallb_k8s_client_update_errors_total") == 1
     assert sample(term, "metallb_controller_queued_writes") == 7
+
+
+def test_a_class_that_is_wrong_counts_before_its_status_says_so() -> None:
+    reconciler = Reconciler()
+    reconciler.observe_class("bad", read_class(class_object("bad", ("10.0.0.x",))))
+    term = ShownTerm(reconciler)
+    assert sample(term, "metallb_k8s_client_config_stale_bool") == 1
 
 
 @pytest.mark.parametrize("is_loaded", [True, False])

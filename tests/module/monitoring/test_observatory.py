@@ -216,7 +216,11 @@ async def test_panels_show_what_is_so(
     await until(is_so, DATA_SECONDS, f"{panel}: {expected}")
 
 
-async def test_an_outage_was_measured(played: Observatory) -> None:
+async def test_a_death_was_counted_and_its_outage_measured(played: Observatory) -> None:
+    taken = await played.values('sum(metallb_speaker_announcements_total{reason="NodeDown"})')
+    lost = await played.values('sum(metallb_speaker_peers_lost_total{reason="Silent"})')
+    assert taken[0] >= 1
+    assert lost[0] >= 1
     count = await played.values("sum(metallb_speaker_outage_seconds_count)")
     total = await played.values("sum(metallb_speaker_outage_seconds_sum)")
     assert count[0] >= 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from module.monitoring.boards import FOLDER
-from module.monitoring.rules import RULES, check, read_groups
+from module.monitoring.rules import ROOT, RULES, check, read_groups
 from module.templates.rendering import NAMESPACE, Case, Chart, Manifest
 
 if TYPE_CHECKING:
@@ -49,6 +49,14 @@ def test_each_dashboard_is_an_object(rendered: list[Manifest]) -> None:
         assert "namespace" not in item["metadata"]
         assert item["spec"]["folder"] == "Kubernetes Cluster"
         assert json.loads(item["spec"]["definition"]) == json.loads(files[name].read_text())
+
+
+def test_the_template_has_nothing_but_the_two_includes() -> None:
+    lines = (ROOT / "templates/monitoring.yaml").read_text().splitlines()
+    names = ("helm_lib_grafana_dashboard_definitions", "helm_lib_prometheus_rules")
+    assert len(lines) == len(names)
+    for line, name in zip(lines, names, strict=True):
+        assert line.startswith('{{- include "' + name + '" ')
 
 
 def test_a_platform_without_prometheus_gets_none(tmp_path: Path) -> None:

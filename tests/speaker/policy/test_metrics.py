@@ -103,7 +103,7 @@ async def test_what_happens_is_counted_and_what_is_told_anew_is_not(
     await until(lambda: reflex.calls == 2)
     reflex.say(announced("NodeDown", "n2", 0.12))
     reflex.say(announced("NodeDown", "n1"))  # only its interfaces are others
-    reflex.say(control.peer_line("n2", False, "Silent"))
+    reflex.say(control.peer_line("n2", True, ""), control.peer_line("n2", False, "Silent"))
     reflex.say(control.withdrawn_line(ip_address(VIP), "TakenOver"))
     wanted = {
         'metallb_speaker_announcements_total{reason="NodeDown"} 1.0',
@@ -114,11 +114,13 @@ async def test_what_happens_is_counted_and_what_is_told_anew_is_not(
     }
     await until(lambda: wanted <= exposed(running), "metrics")
     assert 'metallb_speaker_announcements_total{reason="Preferred"} 0.0' in exposed(running)
+    assert not [line for line in exposed(running) if 'reason=""' in line]
 
 
 async def test_it_says_when_it_does_not_follow_the_api_server(
     ledger: Ledger, running: RunningPolicy
 ) -> None:
+    assert "metallb_k8s_client_config_loaded_bool 0.0" in exposed(running)
     stale = "metallb_k8s_client_config_stale_bool"
     await until(lambda: f"{stale} 0.0" in exposed(running))
     await until(lambda: ledger.server.watches)

@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 
 from metallb.api.conditions import ClassCondition
 from metallb.net.addresses import Family, family_of
-from metallb_controller.reconcile.status import NOT_ALL_ASSIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -186,11 +185,10 @@ def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
 
 
 def _why_waiting(verdict: Verdict) -> str | None:
+    """Tell why a Service waits; a decision that leaves a wish unmet always says why."""
     if not verdict.binding.is_bound:
         return verdict.binding.reason
-    if verdict.problems:
-        return verdict.problems[0].reason
-    return NOT_ALL_ASSIGNED if len(verdict.wanted) < verdict.total else None
+    return verdict.problems[0].reason if verdict.problems else None
 
 
 def _why_silent(vip: VirtualIP, present: Iterable[str]) -> str | None:
