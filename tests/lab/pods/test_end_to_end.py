@@ -443,6 +443,27 @@ async def test_an_image_that_is_not_there_is_waited_for(cluster: PodCluster, ima
 # -- nodes -----------------------------------------------------------------------------------------
 
 
+async def test_a_container_of_a_node_that_is_cut_off_is_started_again(
+    cluster: PodCluster, image: str
+) -> None:
+    await cluster.apply(secret("known"))
+    variable = {"name": "WORD", "valueFrom": {"secretKeyRef": {"name": "words", "key": "word"}}}
+    script = FOREVER.replace("'up'", "'up', __import__('os').environ['WORD']")
+    body = a_pod(image, script, nodeName="n2", container={"env": [variable]})
+    async with Running(cluster, body) as running:
+        await running.until_said("up known")
+        await cluster.cut_off("n2")
+        os.kill(pid_of(cluster, running.name), signal.SIGKILL)
+        await running.until_said("up known\nup known")
+        await cluster.plug_in("n2")
+
+        async def is_told() -> bool:
+            return bool((await running.container())["restartCount"] == 1)
+
+        await running.until("tells of it", is_told)
+    await cluster.client.delete(SECRETS, "words", "default")
+
+
 async def test_a_node_that_dies_is_given_up_and_its_pods_run_again_when_it_returns(
     cluster: PodCluster, image: str
 ) -> None:

@@ -11,6 +11,7 @@ for when they are there.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, NotFoundError
@@ -65,10 +66,12 @@ class PodCluster(Cluster):
         self._store = ImageStore(images.values())
         self._settings = settings or AgentSettings()
         self._contexts: list[Context] = []
+        self._log: logging.Handler | None = None
 
     # -- life --------------------------------------------------------------------------------------
 
     async def _start(self) -> None:
+        self._keep_log()
         nodes = self.options.nodes
         self.topology = Topology(self.instance, nodes, 0)
         await asyncio.to_thread(self.topology.build)
@@ -88,6 +91,13 @@ class PodCluster(Cluster):
         await self.until_true(self._has_account, START_SECONDS, "an account for pods", "default")
         self._say("API server, scheduler, controllers; agent and kube-proxy on each node")
 
+    def _keep_log(self) -> None:
+        """Write what the agents say into a file of the lab."""
+        handler = logging.FileHandler(self.instance.directory / "logs" / "agents.log")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.getLogger().addHandler(handler)
+        self._log = handler
+
     async def _has_account(self) -> bool:
         """Tell whether pods of `default` may be made: its controller made the account."""
         try:
@@ -101,6 +111,9 @@ class PodCluster(Cluster):
         await super()._stop()
         for context in self._contexts:
             await context.client.close()
+        if self._log is not None:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
 
     async def start_agent(self, node: str) -> NodeAgent:
         """Start the agent of a node."""

@@ -14,6 +14,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from metallb_lab import netns
 from metallb_lab.pods import status
 from metallb_lab.pods.context import timestamp
 from metallb_lab.pods.environment import api_server_variables, environment_of, expand
@@ -64,7 +65,7 @@ class ContainerRunner:
         while not self._stopping.is_set():
             try:
                 ran_seconds, code = await self._run_once()
-            except (NotYetError, RuncError, OSError) as error:
+            except (NotYetError, RuncError, netns.CommandError, OSError) as error:
                 reason = error.reason if isinstance(error, NotYetError) else "RunContainerError"
                 self._wait_for(reason, str(error))
                 await self._sandbox.tell(reason, str(error), "Warning")

@@ -47,7 +47,7 @@ class NodeAgent:
         self._context = context
         self._labels = dict(labels)
         self._workers: dict[str, PodWorker] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def name(self) -> str:
@@ -73,14 +73,16 @@ class NodeAgent:
         self._start("status", self._again(self._report, self._context.settings.status_seconds))
 
     def _start(self, what: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work, name=f"{what} of {self.name}"))
+        task = asyncio.create_task(work, name=f"{what} of {self.name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def crash(self) -> None:
         """Lose power: nothing is said, nothing goes on."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
         workers = list(self._workers.values())
         self._workers.clear()
         await asyncio.gather(*(worker.crash() for worker in workers))
@@ -109,7 +111,7 @@ class NodeAgent:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.gone()
-            self._tasks.append(asyncio.create_task(self._bury(uid, worker)))
+            self._start(f"end of {worker.name}", self._bury(uid, worker))
 
     async def _bury(self, uid: str, worker: PodWorker) -> None:
         await worker.ended()

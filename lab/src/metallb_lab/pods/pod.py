@@ -14,7 +14,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+from metallb.kube.client import PatchType
 from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFoundError
+from metallb_lab import netns
 from metallb_lab.objects import PODS
 from metallb_lab.pods import status
 from metallb_lab.pods.container import ContainerRunner
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 FAULTS = (*TRANSPORT_ERRORS, ApiError)
 UNSUPPORTED = "UnsupportedPod"
+WRITE_SECONDS = 5.0
+"""After so long a connection is given up: the node may have been cut off and be back."""
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +51,7 @@ class PodWorker:
         self._ending = asyncio.Event()
         self._is_gone = False
         self._task = asyncio.create_task(self._run(), name=f"pod {self.name}")
+        self._task.add_done_callback(_report)
 
     @property
     def name(self) -> str:
@@ -148,8 +153,8 @@ class PodWorker:
                 await sandbox.make()
             except NotYetError as error:
                 await self._tell(error.reason, str(error), "Warning")
-            except FAULTS as error:
-                log.warning("%s: %s", self.name, error)
+            except (netns.CommandError, OSError) as error:
+                await self._tell("FailedCreatePodSandBox", str(error), "Warning")
             else:
                 return True
             await self._pause(self._context.settings.retry_seconds)
@@ -187,10 +192,8 @@ class PodWorker:
             await asyncio.sleep(self._context.settings.refresh_seconds)
             try:
                 await sandbox.refresh()
-            except NotYetError as error:
-                await self._tell(error.reason, str(error), "Warning")
-            except FAULTS as error:
-                log.info("%s: %s", self.name, error)
+            except (NotYetError, OSError) as error:
+                await self._tell("FailedMount", str(error), "Warning")
 
     async def _finish(self) -> None:
         """Write the last status; when the pod is to go, let its object go."""
@@ -260,8 +263,12 @@ class PodWorker:
         while not self._is_gone:
             body = {"metadata": {"uid": meta["uid"]}, "status": told or self._status()}
             try:
-                await self._context.client.patch(
-                    PODS, meta["name"], body, namespace=meta["namespace"], subresource="status"
+                await self._context.client.request(
+                    "PATCH",
+                    PODS.path(meta["namespace"], meta["name"], "status"),
+                    body=body,
+                    content_type=PatchType.MERGE,
+                    timeout=WRITE_SECONDS,
                 )
                 return
             except (NotFoundError, ConflictError):
@@ -269,6 +276,12 @@ class PodWorker:
             except FAULTS as error:
                 log.info("%s: status not written: %s", self.name, error)
                 await asyncio.sleep(self._context.settings.retry_seconds)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """Say what no pod should bring about: a fault of the agent."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        log.error("%s: the agent has failed", task.get_name(), exc_info=fault)
 
 
 def _restarts(seen: dict[str, Any]) -> dict[str, int]:

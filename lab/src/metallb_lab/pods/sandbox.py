@@ -90,6 +90,7 @@ class Sandbox:
                 made = await asyncio.to_thread(self._context.topology.add_pod, name, host.name)
                 self._network, self.addresses = made, (made.ipv4, made.ipv6)
             self.take(self.value)
+        if not self.directory.exists():
             await asyncio.to_thread(self._make_directories)
         await self.refresh()
 

@@ -1,7 +1,8 @@
 """What pods need from the API server: ConfigMaps, Secrets, and tokens of their service accounts.
 
 ConfigMaps and Secrets are asked for each time; a token is asked for once, and again when four
-fifths of its life are over.
+fifths of its life are over. While the API server cannot be reached, what was got last serves: a
+container that ends meanwhile is started again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.kube.client import Resource
-from metallb.kube.errors import NotFoundError
+from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, NotFoundError
+from metallb_lab.pods.errors import NotYetError
 from metallb_lab.pods.model import Files, Items, KeyRef, Token
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ RESOURCES = {
 }
 ACCOUNTS = Resource("", "v1", "serviceaccounts")
 RENEWED_AFTER = 0.8
+FAULTS = (*TRANSPORT_ERRORS, ApiError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,17 @@ class Sources:
             if isinstance(item, Token)
         })  # fmt: skip
         self._held: dict[tuple[str, int], _Held] = {}
+        self._known: dict[tuple[str, str], dict[str, bytes] | None] = {}
 
     async def data(self) -> dict[tuple[str, str], dict[str, bytes] | None]:
-        """Read the ConfigMaps and Secrets; None for those that are not there."""
-        return {key: await self._read(*key) for key in self._references}
+        """Read the ConfigMaps and Secrets, None for what is not there; raises NotYetError."""
+        for key in self._references:
+            try:
+                self._known[key] = await self._read(*key)
+            except FAULTS as error:
+                if key not in self._known:
+                    raise NotYetError("FailedMount", f"{key[0]} {key[1]}: {error}") from error
+        return self._known
 
     async def _read(self, kind: str, name: str) -> dict[str, bytes] | None:
         try:
@@ -78,12 +88,17 @@ class Sources:
         return content_of(found)
 
     async def tokens(self) -> dict[tuple[str, int], str]:
-        """Give the tokens, those that are old renewed."""
+        """Give the tokens, those that are old renewed; raises NotYetError."""
         now = asyncio.get_running_loop().time()
         for key in self._wanted:
             held = self._held.get(key)
-            if held is None or now >= held.renew_at:
+            if held is not None and now < held.renew_at:
+                continue
+            try:
                 self._held[key] = _Held(await self._ask(*key), now + RENEWED_AFTER * key[1])
+            except FAULTS as error:
+                if held is None:
+                    raise NotYetError("FailedMount", f"no token: {error}") from error
         return {key: held.token for key, held in self._held.items()}
 
     async def _ask(self, audience: str, seconds: int) -> str:
