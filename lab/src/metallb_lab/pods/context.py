@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from metallb_lab.topology import Host, Topology
 
 
+ANSWER_SECONDS = 3.0
+"""How long an agent waits for an answer: its node may be cut off, or have been until now."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
     """How the agents of a lab work; times in seconds."""

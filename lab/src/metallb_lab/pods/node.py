@@ -18,7 +18,7 @@ from metallb.kube.errors import TRANSPORT_ERRORS, AlreadyExistsError, ApiError, 
 from metallb.kube.reflector import Reflector, ReflectorSettings
 from metallb_lab import objects
 from metallb_lab.objects import LEASES, NODES, PODS
-from metallb_lab.pods.context import timestamp
+from metallb_lab.pods.context import ANSWER_SECONDS, timestamp
 from metallb_lab.pods.pod import PodWorker
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class NodeAgent:
     async def _again(self, work: Any, seconds: float) -> None:
         while True:
             try:
-                await work()
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await work()
             except FAULTS as error:
                 log.info("%s: %s", self.name, error)
             await asyncio.sleep(seconds)

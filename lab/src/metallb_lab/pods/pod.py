@@ -20,7 +20,7 @@ from metallb_lab import netns
 from metallb_lab.objects import PODS
 from metallb_lab.pods import status
 from metallb_lab.pods.container import ContainerRunner
-from metallb_lab.pods.context import timestamp
+from metallb_lab.pods.context import ANSWER_SECONDS, timestamp
 from metallb_lab.pods.errors import NotYetError, UnsupportedError
 from metallb_lab.pods.reading import read_pod
 from metallb_lab.pods.sandbox import Sandbox
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 FAULTS = (*TRANSPORT_ERRORS, ApiError)
 UNSUPPORTED = "UnsupportedPod"
-WRITE_SECONDS = 5.0
-"""After so long a connection is given up: the node may have been cut off and be back."""
 
 log = logging.getLogger(__name__)
 
@@ -216,7 +214,7 @@ class PodWorker:
         }  # fmt: skip
         with contextlib.suppress(NotFoundError, ConflictError):
             path = PODS.path(meta["namespace"], meta["name"])
-            await self._context.client.request("DELETE", path, body=body)
+            await self._context.client.request("DELETE", path, body=body, timeout=ANSWER_SECONDS)
 
     # -- what is said --------------------------------------------------------------------------
 
@@ -228,7 +226,8 @@ class PodWorker:
 
     async def _tell(self, reason: str, message: str, kind: str) -> None:
         try:
-            await self._context.event(self._value, reason, message, kind)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._context.event(self._value, reason, message, kind)
         except FAULTS as error:
             log.info("%s: no Event: %s", self.name, error)
 
@@ -268,7 +267,7 @@ class PodWorker:
                     PODS.path(meta["namespace"], meta["name"], "status"),
                     body=body,
                     content_type=PatchType.MERGE,
-                    timeout=WRITE_SECONDS,
+                    timeout=ANSWER_SECONDS,
                 )
                 return
             except (NotFoundError, ConflictError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from metallb.kube.client import Resource
 from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, NotFoundError
+from metallb_lab.pods.context import ANSWER_SECONDS
 from metallb_lab.pods.errors import NotYetError
 from metallb_lab.pods.model import Files, Items, KeyRef, Token
 
@@ -74,7 +75,8 @@ class Sources:
         """Read the ConfigMaps and Secrets, None for what is not there; raises NotYetError."""
         for key in self._references:
             try:
-                self._known[key] = await self._read(*key)
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    self._known[key] = await self._read(*key)
             except FAULTS as error:
                 if key not in self._known:
                     raise NotYetError("FailedMount", f"{key[0]} {key[1]}: {error}") from error
@@ -95,7 +97,8 @@ class Sources:
             if held is not None and now < held.renew_at:
                 continue
             try:
-                self._held[key] = _Held(await self._ask(*key), now + RENEWED_AFTER * key[1])
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    self._held[key] = _Held(await self._ask(*key), now + RENEWED_AFTER * key[1])
             except FAULTS as error:
                 if held is None:
                     raise NotYetError("FailedMount", f"no token: {error}") from error
