@@ -7,6 +7,7 @@ declare no rights: they have the operator's.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ from metallb.kube.client import Resource
 from metallb_lab import objects
 from metallb_lab.bench.bodies import endpoint_slice
 from metallb_lab.cluster import ClusterOptions
+from metallb_lab.view import DeadlineError
 from module.templates.rendering import Case, Chart
 from module.templates.rights import ACCOUNTS, BoundCluster, Right, Use, declared
 
@@ -52,7 +54,17 @@ async def played(chart: Chart) -> AsyncIterator[BoundCluster]:
     cluster.manifests = chart.render(Case())
     async with cluster:
         await _play(cluster)
+        with suppress(DeadlineError):  # renewals come later than all else; the tests tell the rest
+            await cluster.until(lambda: not _all_unused(cluster), SECONDS)
         yield cluster
+
+
+def _all_unused(cluster: BoundCluster) -> list[Right]:
+    return [
+        right
+        for account in ACCOUNTS
+        for right in _unused(declared(cluster.manifests, account), cluster.plane.uses_of(account))
+    ]
 
 
 async def _play(cluster: BoundCluster) -> None:
