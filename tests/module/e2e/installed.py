@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import itertools
 import sys
 from typing import TYPE_CHECKING, Any, Self
 
@@ -93,7 +94,7 @@ class Installed:
         """Wait until all is well, and the client reaches the pods through each VIP."""
         await self.cluster.until(self.is_served, SECONDS, "every address is announced")
         client = self.cluster.topology.hosts["client"].namespace
-        for address in self.cluster.announcers():
+        for address in itertools.chain(*self.addresses().values()):
             await asyncio.to_thread(probes.wait_for_http, client, address, 80)
 
     async def until_gone(self) -> None:

@@ -136,6 +136,7 @@ async def test_a_leader_that_dies_is_followed_by_the_other(installed: Installed)
         await cluster.until(lambda: bool(cluster.addresses("later")), SECONDS, "a new Service")
     assert installed.addresses() == addresses
     await cluster.delete("Service", "later")
+    await cluster.until(lambda: not cluster.vips_of("later"), SECONDS, "its address is free")
     await installed.until_rolled("Deployment", "controller")
     await installed.until_served()
 
