@@ -31,6 +31,7 @@ from metallb_lab.operator import (
 from metallb_lab.operator.crds import CRDS, ensure_crds
 from metallb_lab.operator.settings import MODULE_CONFIGS
 from metallb_lab.realserver import RealServer
+from module.hooks.deckhouse import OLD_CRD, install_old_release
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -383,58 +384,6 @@ async def test_l2_pools_of_version_1_keep_every_address(cluster: Cluster) -> Non
         assert await operator.release.revision() == revision
 
 
-OLD_CRD: dict[str, Any] = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "sdninternall2lbservices.internal.network.deckhouse.io"},
-    "spec": {
-        "group": "internal.network.deckhouse.io",
-        "scope": "Namespaced",
-        "names": {"kind": "SDNInternalL2LBService", "plural": "sdninternall2lbservices"},
-        "versions": [
-            {
-                "name": "v1alpha1",
-                "served": True,
-                "storage": True,
-                "subresources": {"status": {}},
-                "schema": {
-                    "openAPIV3Schema": {
-                        "type": "object",
-                        "x-kubernetes-preserve-unknown-fields": True,
-                    }
-                },
-            }
-        ],
-    },
-}
-
-
-async def _old_release(cluster: Cluster, directory: Path) -> None:
-    """Release what Deckhouse's own module has: children in the namespaces of their Services."""
-    templates = directory / "templates"
-    templates.mkdir(parents=True)
-    (directory / "Chart.yaml").write_text("apiVersion: v2\nname: metallb\nversion: 0.0.1\n")
-    objects: list[dict[str, Any]] = [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "d8-metallb"}},
-        *(
-            {
-                "apiVersion": "internal.network.deckhouse.io/v1alpha1",
-                "kind": "SDNInternalL2LBService",
-                "metadata": {"name": f"{service}-front-{index}", "namespace": "default"},
-                "spec": {"serviceRef": {"name": service, "namespace": "default"}},
-            }
-            for service, index in (("web", 0), ("web", 1), ("dns", 0))
-        ),
-    ]
-    (templates / "objects.yaml").write_text(yaml.safe_dump_all(objects))
-    process = await asyncio.create_subprocess_exec(
-        str(tools.find("helm")), "install", "metallb", str(directory),
-        "--namespace=d8-system", "--create-namespace", f"--kubeconfig={cluster.kubeconfig}",
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert await process.wait() == 0
-
-
 async def test_a_running_module_of_deckhouse_is_taken_over(
     cluster: Cluster, tmp_path: Path
 ) -> None:
@@ -451,7 +400,8 @@ async def test_a_running_module_of_deckhouse_is_taken_over(
         "theirs": await cluster.service("theirs", "192.0.2.1", loadBalancerClass="example.com/x"),
     }
     await cluster.make(POOLS, "edge", spec={"addresses": ["192.0.2.0/24"]})
-    await _old_release(cluster, tmp_path / "old")
+    children = (("web", 0), ("web", 1), ("dns", 0))
+    await install_old_release(cluster.kubeconfig, tmp_path / "old", children)
     async with cluster.operator(settings, 3) as operator:
         vips = {
             name: (await cluster.client.get(VIPS, name))["spec"]
