@@ -24,6 +24,7 @@ from metallb_lab.relay import Relay
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from metallb_lab.instance import Instance
@@ -105,8 +106,12 @@ class ControlPlane(ABC):
         user_agent: str = "metallb-lab",
         max_connections: int = 40,
         namespace: str | None = None,
+        note: Callable[[socket.socket], None] = lambda _: None,
     ) -> ApiClient:
-        """Make a client whose sockets are in a namespace, the server's if none is given."""
+        """Make a client whose sockets are in a namespace, the server's if none is given.
+
+        `note` is told of each socket.
+        """
         context = ssl.create_default_context(cafile=str(self.ca_file))
         connection = Connection(self.url, context, lambda: f"Bearer {self.token}")
         place = namespace or self.host.namespace
@@ -115,6 +120,7 @@ class ControlPlane(ABC):
             family, kind, protocol = info[0], info[1], info[2]
             made = netns.make_socket(place, family, kind, protocol)
             made.setblocking(False)
+            note(made)
             return made
 
         return ApiClient(

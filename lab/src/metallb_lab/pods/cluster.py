@@ -11,7 +11,9 @@ for when they are there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, NotFoundError
@@ -22,10 +24,12 @@ from metallb_lab.pods.context import AgentSettings, Context
 from metallb_lab.pods.images import ImageStore
 from metallb_lab.pods.node import NodeAgent
 from metallb_lab.pods.sources import ACCOUNTS
+from metallb_lab.pods.status import is_ready
 from metallb_lab.topology import Topology
 from metallb_lab.view import DeadlineError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Mapping
 
     from metallb.kube.client import JsonObject
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.1
 START_SECONDS = 30.0
+FAREWELL_SECONDS = 35.0
 API_SLICE: JsonObject = {
     "apiVersion": "discovery.k8s.io/v1",
     "kind": "EndpointSlice",
@@ -67,6 +72,7 @@ class PodCluster(Cluster):
         self._settings = settings or AgentSettings()
         self._contexts: list[Context] = []
         self._log: logging.Handler | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
     # -- life --------------------------------------------------------------------------------------
 
@@ -111,14 +117,27 @@ class PodCluster(Cluster):
         await super()._stop()
         for context in self._contexts:
             await context.client.close()
+        await self._until_closed()
         if self._log is not None:
             logging.getLogger().removeHandler(self._log)
             self._log.close()
 
+    async def _until_closed(self) -> None:
+        """Wait for the ends of connections that were begun when a cable was pulled.
+
+        One whose handshake was cut off gets half a minute from asyncio to say farewell to nobody.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FAREWELL_SECONDS):
+                while any(item.fileno() != -1 for item in self._sockets):
+                    await asyncio.sleep(POLL_SECONDS)
+
     async def start_agent(self, node: str) -> NodeAgent:
         """Start the agent of a node."""
         host = self.topology.hosts[node]
-        client = self.plane.client(user_agent=f"kubelet/{node}", namespace=host.namespace)
+        client = self.plane.client(
+            user_agent=f"kubelet/{node}", namespace=host.namespace, note=self._sockets.add
+        )
         context = Context(self.instance, self.topology, host, client, self._store, self._settings)
         self._contexts.append(context)
         agent = self.agents[node] = NodeAgent(context, {"kubernetes.io/os": "linux"})
@@ -135,6 +154,14 @@ class PodCluster(Cluster):
         self.topology.hosts[node].set_port(is_up=True)
         await self.start_proxy(node)
         await self.start_agent(node)
+
+    async def until_node_ready(self, node: str, seconds: float = 60) -> None:
+        """Wait until the cluster counts a node as ready."""
+
+        async def counts() -> bool:
+            return is_ready((await self.get("Node", node)).get("status") or {})
+
+        await self.until_true(counts, seconds, f"{node} is ready", "default")
 
     # -- pods --------------------------------------------------------------------------------------
 

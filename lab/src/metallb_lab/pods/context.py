@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from metallb_lab.topology import Host, Topology
 
 
-ANSWER_SECONDS = 3.0
+ANSWER_SECONDS = 6.0
 """How long an agent waits for an answer: its node may be cut off, or have been until now."""
 
 
