@@ -566,6 +566,13 @@ def test_one_that_had_been_lost_hears_of_what_is_ours() -> None:
     assert _changes(made) == [Announce(VIP)]
 
 
+def test_what_was_left_to_another_is_not_announced_when_a_lost_one_is_back() -> None:
+    made = _left_to_b("c")
+    both = {"b": Member(READY, ETH0), "c": Member(READY, ETH0)}
+    made.member_up("c", both, 3.05, was_lost=True)
+    assert _changes(made) == []
+
+
 def test_what_is_ours_is_announced_once_more_when_we_are_alone_no_longer() -> None:
     made = _announcer()
     both = {"b": Member(READY, ETH0), "c": Member(READY, ETH0)}

@@ -385,6 +385,14 @@ def test_one_that_starts_without_a_link_listens_when_it_has_one() -> None:
     assert core.state is NodeState.STARTING
 
 
+def test_one_whose_link_has_another_address_does_not_begin_anew() -> None:
+    fleet = _settled(2)
+    core = fleet.stations["n0"].liveness
+    there = ip_interface("10.0.0.1/16"), ip_interface("10.0.0.99/16")
+    core.set_links([LocalLink("eth0", there)], fleet.now)
+    assert core.state is READY
+
+
 def test_one_that_leaves_goes_on_leaving_without_a_link() -> None:
     core = _pair()
     core.leave()
