@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from metallb_lab import demo, instance, netns, tools
+from metallb_lab import demo, images, instance, netns, tools
+from metallb_lab.pods import module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,19 @@ def test_all_of_it_holds(plane: str, nodes: int, tmp_path: Path) -> None:
     figures = json.loads(file.read_text())
     assert (figures["control_plane"], figures["nodes"]) == (plane, nodes)
     _check_figures(figures, nodes)
+
+
+@pytest.mark.real
+def test_all_of_it_holds_with_the_module_in_pods(tmp_path: Path) -> None:
+    for name in module.IMAGES:
+        images.ensure(name)
+    file = tmp_path / "figures.json"
+    done = _run("--module", "--json", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "FAILED" not in done.stdout
+    figures = json.loads(file.read_text())
+    assert figures["ok"] is True
+    assert len(figures["vips"]) == 1 + 4 + 2
 
 
 def _owned_by(pid: int) -> str:

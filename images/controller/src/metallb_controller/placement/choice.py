@@ -91,8 +91,9 @@ def _tail(book: Book, entry: Entry, order: Order, room: int) -> list[str]:
     tail = []
     for _ in range(room):
         name = ring.after(fresh or left, slot)
-        left &= ~ring.bit[name]
-        fresh &= ~ring.zones[ring.zone[name]]
+        left ^= ring.bit[name]
+        if fresh:
+            fresh &= ~ring.zones[ring.zone[name]]
         slot = ring.slot[name] + 1
         tail.append(name)
     return tail

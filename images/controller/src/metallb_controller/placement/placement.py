@@ -169,7 +169,8 @@ class Placement:
         for vip in book.unfinished:
             entry = book.entries[vip]
             if entry.order:
-                changed += [entry] if len(entry.order) == 1 else []
+                if len(entry.order) == 1:
+                    changed.append(entry)
                 book.write(entry, complete(book, entry))
         book.unfinished.clear()
         for first in book.uneven:

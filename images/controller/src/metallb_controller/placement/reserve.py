@@ -45,11 +45,15 @@ def even_out(book: Book, first: str) -> list[Entry]:
 
 def separate(book: Book, group: Group) -> None:
     """Give VIPs of a group second choices that leave it better apart, where there are any."""
-    if 1 < len(group.members) <= SEARCH_LIMIT:
-        for vip in group.members:
-            entry = book.entries[vip]
-            if len(entry.order) > 1:
-                _separate(book, entry, *entry.order[:2])
+    if not 1 < len(group.members) <= SEARCH_LIMIT:
+        return
+    entries = [book.entries[vip] for vip in group.members]
+    named = [node for entry in entries for node in entry.order[:2]]
+    if len(set(named)) == len(named):
+        return  # no loss gives a node two of them
+    for entry in entries:
+        if len(entry.order) > 1 and named.count(entry.order[1]) > 1:
+            _separate(book, entry, *entry.order[:2])
 
 
 def _separate(book: Book, entry: Entry, first: str, second: str) -> None:

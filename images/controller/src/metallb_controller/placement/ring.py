@@ -63,7 +63,9 @@ class Ring:
     def after(self, mask: int, slot: int) -> str:
         """The first node of `mask`, which must not be empty, met on a walk from `slot`."""
         ahead = mask >> slot
-        return self.first(ahead << slot if ahead else mask)
+        if not ahead:
+            return self.first(mask)
+        return self.names[slot + (ahead & -ahead).bit_length() - 1]
 
     def each(self, mask: int) -> Iterator[str]:
         """The nodes of `mask` by rank."""
