@@ -28,7 +28,7 @@ demo: ## build a cluster on this machine, give Services addresses, kill a node, 
 	@$(RUN) -m metallb_lab demo $(ARGS)
 
 test: ## run everything that checks this project, from lint to packets; needs root
-#> STAGES=check,unit,pure,tools,contract,images,netns picks some
+#> STAGES=check,unit,pure,tools,contract,images,programs,netns picks some
 	@$(SETUP) test
 	@$(RUN) scripts/run_tests.py $(if $(STAGES),--stages $(STAGES)) $(ARGS)
 

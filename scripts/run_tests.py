@@ -92,8 +92,13 @@ def all_stages() -> list[Stage]:
             (sys.executable, "-m", "metallb_lab.images", "build"), 1800, needs=("tools",),
         ),
         pytest_stage(
-            "netns", "real packets in network namespaces, real programs, end to end", 2400,
-            *("-m", "netns or real", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
+            "programs", "real programs: API server, Helm, jq, promtool, a browser", 2400,
+            *("-n", "2", "--dist", "loadfile", "-m", "real and not netns"),
+            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
+        ),
+        pytest_stage(
+            "netns", "real packets in network namespaces, pods, end to end", 2400,
+            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
         ),
     ]  # fmt: skip
 
