@@ -85,6 +85,10 @@ async def cluster() -> AsyncIterator[Cluster]:
             lambda: all(len(cluster.addresses(name)) == EACH for name in names), LONG_SECONDS,
             "all Services have all their addresses",
         )  # fmt: skip
+        await cluster.until(
+            lambda: len(list(cluster.vips)) == SERVICE_COUNT * EACH, LONG_SECONDS,
+            "each address has its entry, as our mirror of them shows too",
+        )  # fmt: skip
         yield cluster
 
 
