@@ -212,6 +212,13 @@ async def test_reinvocation(api: Api, hooks: Hooks) -> None:
     assert hooks.requests("one")[1]["object"]["data"] == {"0": ""}
 
 
+def asked_of(request: Any) -> tuple[str, ...]:
+    """What a request is about: a server whose cache is behind asks the webhooks once more."""
+    old = (request["oldObject"] or {"metadata": {}})["metadata"]
+    about = request["resource"]["resource"], request.get("subResource", "")
+    return (request["operation"], *about, request["name"], old.get("resourceVersion", ""))
+
+
 async def test_rules_and_selectors(api: Api, hooks: Hooks) -> None:
     selected = {"matchLabels": {"watch": "me"}}
     everything = {**rule("*", "CREATE", group="*", version="*"), "scope": "Namespaced"}
@@ -236,7 +243,7 @@ async def test_rules_and_selectors(api: Api, hooks: Hooks) -> None:
             await api.patch(f"{api.core}/configmaps/a", {"metadata": {"labels": {"watch": "me"}}})
         ).ok()
         (await api.patch(f"{api.core}/configmaps/a", {"metadata": {"labels": None}})).ok()
-    counts = {path: len(hooks.requests(path)) for path in hooks.calls}
+    counts = {path: len({asked_of(r) for r in hooks.requests(path)}) for path in hooks.calls}
     assert counts == {
         "services": 1, "status": 1, "below": 1, "all": 2, "selected": 2, "namespaced": 3,
     }  # fmt: skip

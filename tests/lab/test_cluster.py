@@ -182,14 +182,16 @@ async def lab_of_another() -> tuple[asyncio.subprocess.Process, str]:
 async def test_interrupted_lab_leaves_nothing() -> None:
     process, name = await lab_of_another()
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.wait(), WAIT_SECONDS) != 0
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert await process.wait() != 0
     assert left_of(name) == []
 
 
 async def test_what_a_killed_lab_leaves_is_cleared_by_the_next() -> None:
     process, name = await lab_of_another()
     process.kill()
-    assert await asyncio.wait_for(process.wait(), WAIT_SECONDS) == -signal.SIGKILL
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert await process.wait() == -signal.SIGKILL
     async with asyncio.timeout(WAIT_SECONDS):  # its processes die with it
         while any(item.startswith("/proc") for item in left_of(name)):
             await asyncio.sleep(0.02)

@@ -343,7 +343,8 @@ async def end(process: asyncio.subprocess.Process, *, clean: bool) -> None:
     if process.returncode is None and clean:
         process.terminate()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
     if process.returncode is None:
         process.kill()
     await process.wait()

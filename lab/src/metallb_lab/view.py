@@ -107,7 +107,8 @@ class View:
                     self._check_tasks()
                     self._changed.clear()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self._changed.wait(), 0.5)
+                        async with asyncio.timeout(0.5):
+                            await self._changed.wait()
         except TimeoutError:
             told = f"not within {seconds} s: {what or condition}\n{self.picture()}"
             raise DeadlineError(told) from None

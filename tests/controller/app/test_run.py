@@ -275,7 +275,8 @@ async def test_a_process_ends_cleanly_on_sigterm(
                     holder = await _holder(admin)
                 await asyncio.sleep(0.01)
         process.terminate()
-        _, errors = await asyncio.wait_for(process.communicate(), PROCESS_SECONDS)
+        async with asyncio.timeout(PROCESS_SECONDS):
+            _, errors = await process.communicate()
     finally:
         if process.returncode is None:
             process.kill()

@@ -80,7 +80,8 @@ async def test_inherited_sockets_and_a_ready_descriptor() -> None:
             pass_fds=(listener.fileno(), writing),
         )  # fmt: skip
         os.close(writing)
-        told = await asyncio.wait_for(asyncio.to_thread(os.read, reading, 1), READY_SECONDS)
+        async with asyncio.timeout(READY_SECONDS):
+            told = await asyncio.to_thread(os.read, reading, 1)
         os.close(reading)
         assert told == b"1"
     found = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/api/v1/namespaces")

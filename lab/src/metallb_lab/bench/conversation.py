@@ -64,7 +64,8 @@ class Conversation:
         """Wait for the next thing it says; raises BenchmarkError when it does not, or ends."""
         assert self._running.stdout is not None
         try:
-            line = await asyncio.wait_for(self._running.stdout.readline(), seconds)
+            async with asyncio.timeout(seconds):
+                line = await self._running.stdout.readline()
         except TimeoutError:
             raise BenchmarkError(f"{self._name} said nothing for {seconds} s") from None
         if not line:

@@ -110,7 +110,8 @@ class Arrivals:
         ends_at = time.monotonic() + DONE_SECONDS
         while not self.complete.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.complete.wait(), 5)
+                async with asyncio.timeout(5):
+                    await self.complete.wait()
             if not self.complete.is_set():
                 say(f"{self._with_address} of {self._wanted} have an address")
                 if time.monotonic() > ends_at:

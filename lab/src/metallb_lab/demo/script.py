@@ -33,6 +33,9 @@ LONGEST_OUTAGE_MILLISECONDS = 1000.0
 AFTERWARDS_SECONDS = 0.5
 """How long the client goes on asking once the cluster says that all is done."""
 
+CLIENT_LEARNS_SECONDS = 2.0
+"""An announcement is repeated within this time, ARP's and NDP's."""
+
 WAIT_SECONDS = 40.0
 
 
@@ -112,14 +115,30 @@ class Demo:
         answer = await asyncio.to_thread(probes.wait_for_http, self._client, address, 80)
         vip = cluster.vip(address)
         holders = [] if vip is None else [key.name for key in vip.spec.services]
+        mac = await self._learnt_mac(address)
         return VipShown(
             address=address,
             service=",".join(holders),
             owner=cluster.announcer(address),
-            mac=probes.neighbour(self._client, address),
+            mac=mac,
             answered_by=answer.pod,
             answered_on=answer.node,
         )
+
+    async def _learnt_mac(self, address: str) -> str:
+        """Give the MAC in the client's neighbour table, once it is the announcer's or time is up.
+
+        A client that asks while a VIP moves is answered by both, and may believe the old one until
+        the new one's next announcement.
+        """
+        learns_until = self._screen.seconds + CLIENT_LEARNS_SECONDS
+        while True:
+            owner = self._cluster.announcer(address)
+            expected = owner and self._cluster.topology.hosts[owner].mac()
+            mac = probes.neighbour(self._client, address)
+            if mac == expected or self._screen.seconds > learns_until:
+                return mac
+            await asyncio.sleep(0.05)
 
     def _check_macs(self) -> None:
         hosts = self._cluster.topology.hosts

@@ -220,7 +220,8 @@ class Leadership:
             await self._wake.wait()
             return
         try:
-            await asyncio.wait_for(self._wake.wait(), max(0.0, due_at - time.monotonic()))
+            async with asyncio.timeout(max(0.0, due_at - time.monotonic())):
+                await self._wake.wait()
         except TimeoutError:
             return
 
