@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -42,14 +43,36 @@ def test_a_spec_is_written_and_read_back() -> None:
     assert again.spec == plain
 
 
-def test_orders_for_bgp_take_the_place_of_those_for_layer2() -> None:
-    spec = VirtualIPSpec(ip_address("10.0.0.1"), "edge", (), bgp=BGPOrders(("edge-adv-0",)))
+EDGE = "MetalLoadBalancerPool/edge"
+
+
+def test_orders_for_bgp_alone_take_the_place_of_those_for_layer2() -> None:
+    spec = VirtualIPSpec(ip_address("10.0.0.1"), EDGE, (), bgp=BGPOrders(("edge-adv-0",)))
     value = to_object(new_virtual_ip(spec))
     assert "layer2" not in value["spec"]
     assert value["spec"]["bgp"] == {"advertisements": ["edge-adv-0"]}
     found = read_virtual_ip(value)
     assert isinstance(found, VirtualIP)
     assert found.spec == spec
+
+
+def test_an_address_may_be_announced_both_ways() -> None:
+    spec = replace(SPEC, pool="IPAddressPool/front", bgp=BGPOrders(("edge",)))
+    value = to_object(new_virtual_ip(spec))
+    assert value["spec"]["layer2"]["nodes"] == ["n1", "n2"]
+    assert (value["spec"]["pool"], value["spec"]["poolKind"]) == ("front", "IPAddressPool")
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec == spec
+
+
+def test_an_entry_of_bgp_from_before_there_were_kinds_is_of_deckhouses() -> None:
+    spec = VirtualIPSpec(ip_address("10.0.0.1"), EDGE, (), bgp=BGPOrders())
+    value = to_object(new_virtual_ip(spec))
+    del value["spec"]["poolKind"]
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec.pool == EDGE
 
 
 def test_an_object_that_exists_is_written_with_its_version() -> None:
@@ -66,6 +89,10 @@ def test_a_class_name_that_no_label_can_hold_is_left_out_of_the_labels() -> None
     assert to_object(new_virtual_ip(SPEC))["metadata"]["labels"][label] == "front"
     long = VirtualIPSpec(ip_address("10.0.0.1"), "x" * 64, ())
     assert label not in to_object(new_virtual_ip(long))["metadata"]["labels"]
+    pool = VirtualIPSpec(ip_address("10.0.0.1"), EDGE, ())
+    labels = to_object(new_virtual_ip(pool))["metadata"]["labels"]
+    assert labels["network.deckhouse.io/address-pool"] == "edge"
+    assert label not in labels
 
 
 @pytest.mark.parametrize(

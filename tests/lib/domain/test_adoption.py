@@ -12,6 +12,7 @@ from support.situations import HOSTILE, situation
 
 OLD_KIND = [{"name": "sdninternall2lbservices.internal.network.deckhouse.io"}]
 FRONT = [{"name": "front"}]
+EDGE = "MetalLoadBalancerPool/edge"
 POOLS = [
     {"name": "edge", "addresses": ["192.0.2.0/24", "198.51.100.1-198.51.100.9"]},
     {"name": "six", "addresses": ["2001:db8::/120", "no address", "198.51.100.7/300"]},
@@ -114,10 +115,10 @@ def test_addresses_of_bgp_are_entered_under_the_pool_that_contains_them() -> Non
         ]
     )
     assert _said(decision) == [
-        ("192.0.2.0", "edge", ["default/a"], "Cluster"),
-        ("192.0.2.255", "edge", ["default/a"], "Cluster"),
-        ("198.51.100.9", "edge", ["default/b"], "Local"),
-        ("2001-db8--0", "six", ["default/a"], "Cluster"),
+        ("192.0.2.0", EDGE, ["default/a"], "Cluster"),
+        ("192.0.2.255", EDGE, ["default/a"], "Cluster"),
+        ("198.51.100.9", EDGE, ["default/b"], "Local"),
+        ("2001-db8--0", "MetalLoadBalancerPool/six", ["default/a"], "Cluster"),
     ]
     assert all(vip.spec.bgp == BGPOrders() for vip in _entries(decision))
 
@@ -163,7 +164,7 @@ def test_pools_of_old_settings_count_before_they_are_objects(version: int) -> No
     config = [{"uid": "u", "version": version, "settings": {"addressPools": old}}]
     decision = _decide([_plain("a", "203.0.113.7", "203.0.114.7", "192.0.2.7")],
                        module_config=config)  # fmt: skip
-    expected = [("192.0.2.7", "edge", ["default/a"], "Cluster")]
+    expected = [("192.0.2.7", EDGE, ["default/a"], "Cluster")]
     if version < 3:
         expected.append(("203.0.113.7", "old", ["default/a"], "Cluster"))
     assert _said(decision) == expected

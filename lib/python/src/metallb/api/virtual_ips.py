@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import VIRTUAL_IP_CONDITIONS, Condition, read_conditions
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "VirtualIP"
 CLASS_LABEL = f"{GROUP}/load-balancer-class"
+POOL_LABEL = f"{GROUP}/address-pool"
+
+POOL_KIND = "MetalLoadBalancerPool"
+NATIVE_POOL_KIND = "IPAddressPool"
 
 MOST_SERVICES = 1024
 """So many Services can share an address: the schema's limit, far below that of an object's size."""
@@ -42,6 +47,8 @@ class Suspension(StrEnum):
 
     NO_READY_ENDPOINTS = "NoReadyEndpoints"
     NO_ELIGIBLE_NODES = "NoEligibleNodes"
+    NOT_ADVERTISED = "NotAdvertised"
+    """No advertisement of the pool is for the Services that hold it."""
 
 
 class AnnounceReason(StrEnum):
@@ -78,7 +85,12 @@ class BGPOrders:
 
 @dataclass(frozen=True, slots=True)
 class VirtualIPSpec:
-    """`spec`: all of it is the controller's. With `bgp` the address is announced by BGP, not L2."""
+    """`spec`: all of it is the controller's.
+
+    `pool` is the key of a pool: the name of a class, or ``Kind/name`` of any other kind, which are
+    two fields in the object. With `bgp` the address is announced by BGP, also or only: nodes of
+    `layer2` are none then.
+    """
 
     address: IPAddress
     pool: str
@@ -150,7 +162,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
         meta,
         VirtualIPSpec(
             address=address,
-            pool=spec.word("pool"),
+            pool=_read_pool(spec),
             services=tuple(
                 ObjectKey(item.word("namespace"), item.text("name"))
                 for item in spec.children("services")
@@ -167,6 +179,15 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
             transitions=tuple(item.value for item in status.children("transitions")),
         ),
     )
+
+
+def _read_pool(spec: Fields) -> str:
+    """Read the key of the pool; entries that say `bgp` alone are older than the field poolKind."""
+    name = spec.word("pool")
+    kind = spec.choice("poolKind", ("", POOL_KIND, NATIVE_POOL_KIND), "")
+    if not kind and spec.value.get("bgp") is not None:
+        kind = POOL_KIND
+    return intern(f"{kind}/{name}") if kind else name
 
 
 def _read_layer2(fields: Fields) -> Layer2Orders:
@@ -190,14 +211,16 @@ def _read_announcer(fields: Fields) -> Announcer:
 
 def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
     """Give the JSON form of a spec."""
-    orders = (
-        {"layer2": _layer2_object(spec.layer2)}
-        if spec.bgp is None
-        else {"bgp": {"advertisements": list(spec.bgp.advertisements)}}
-    )
+    orders: dict[str, Any] = {}
+    if spec.bgp is None or spec.layer2 != Layer2Orders():
+        orders["layer2"] = _layer2_object(spec.layer2)
+    if spec.bgp is not None:
+        orders["bgp"] = {"advertisements": list(spec.bgp.advertisements)}
+    kind, _, name = spec.pool.rpartition("/")
     return {
         "address": str(spec.address),
-        "pool": spec.pool,
+        "pool": name,
+        **({"poolKind": kind} if kind else {}),
         "services": [{"namespace": key.namespace, "name": key.name} for key in spec.services],
         "trafficPolicy": spec.traffic_policy.value,
         **orders,
@@ -216,8 +239,9 @@ def _layer2_object(orders: Layer2Orders) -> dict[str, Any]:
 def to_object(vip: VirtualIP) -> dict[str, Any]:
     """Give the JSON form of an object to write; its status is for the speakers to write."""
     labels = {"module": "metallb", "heritage": "deckhouse"}
-    if len(vip.spec.pool) <= _LABEL_CHARACTERS:
-        labels[CLASS_LABEL] = vip.spec.pool
+    kind, _, name = vip.spec.pool.rpartition("/")
+    if len(name) <= _LABEL_CHARACTERS:
+        labels[POOL_LABEL if kind else CLASS_LABEL] = name
     metadata: dict[str, Any] = {"name": vip.name, "labels": labels}
     if vip.meta.resource_version:
         metadata["resourceVersion"] = vip.meta.resource_version

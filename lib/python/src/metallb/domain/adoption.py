@@ -12,8 +12,7 @@ name: a run that comes late or twice changes nothing.
 A Service is of L2 when it is bound to a class that exists. It is of BGP when it is bound to none
 and its `spec.loadBalancerClass` is the one of the settings (both empty, by default); its addresses
 are of the pools that contain them. An address in no pool is left out: nobody could say whose it is.
-Entries of BGP have no advertisements yet, for those are the controller's to resolve, and the L2
-controller leaves them alone.
+Entries of BGP have no advertisements yet, for those are the controller's to resolve.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 from metallb.api.conditions import ServiceCondition
 from metallb.api.services import Service, read_service
 from metallb.api.virtual_ips import BGPOrders, VirtualIPSpec, new_virtual_ip, to_object
+from metallb.domain.address_pools import PoolKind, pool_key
 from metallb.domain.decisions import CreateIfNotExists, Decision
 from metallb.domain.legacy_settings import read_legacy_settings
 from metallb.domain.selection import BindingReason
@@ -100,7 +100,7 @@ def _bgp_entries(situation: Situation, services: Iterable[Service]) -> Iterator[
     served = situation.values.get("loadBalancerClass") or ""
     pools = _pools(situation)
     holdings = [
-        (address, service, name)
+        (address, service, pool_key(PoolKind.POOL, name))
         for service in services
         if service.load_balancer_class == served
         and service.condition(ServiceCondition.CLASS) is None
