@@ -166,7 +166,7 @@ def test_pools_of_old_settings_count_before_they_are_objects(version: int) -> No
                        module_config=config)  # fmt: skip
     expected = [("192.0.2.7", EDGE, ["default/a"], "Cluster")]
     if version < 3:
-        expected.append(("203.0.113.7", "old", ["default/a"], "Cluster"))
+        expected.append(("203.0.113.7", "MetalLoadBalancerPool/old", ["default/a"], "Cluster"))
     assert _said(decision) == expected
 
 
