@@ -178,3 +178,30 @@ def lease_of_speaker(
         },
         "spec": {"holderIdentity": holder, "renewTime": renewed},
     }
+
+
+def native_object(
+    kind: str,
+    name: str = "x",
+    *,
+    labels: dict[str, str] | None = None,
+    namespace: str = "metallb-system",
+    version: str = "v1beta1",
+    created: str = "2026-01-01T00:00:00Z",
+    **spec: Any,
+) -> JsonObject:
+    """Make an object of MetalLB's kinds."""
+    return {
+        "apiVersion": f"metallb.io/{version}",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": created,
+            "labels": labels or {},
+        },
+        "spec": spec,
+    }

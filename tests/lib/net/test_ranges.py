@@ -8,7 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from metallb.net.addresses import Family
-from metallb.net.ranges import AddressRange, RangeSet, address_at, parse_range
+from metallb.net.ranges import (
+    AddressRange,
+    RangeSet,
+    address_at,
+    parse_range,
+    parse_whole_range,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,9 @@ def test_a_range_has_the_addresses_that_its_text_names(
         ("10.0.0.1-fd00::1", "goes from IPv4 to IPv6"),
         ("10.0.0.0/33", "is not a prefix"),
         ("10.0.0.0/24-10.0.1.0/24", "is not a range"),
+        ("10.0.0.0/255.255.255.0", "is not a prefix"),
+        ("10.0.0.0/\u0662", "is not a prefix"),
+        ("fe80::%eth0/64", "is not a prefix"),
         ("10.0.0.0/", "is not a prefix"),
         ("10.0.0.1-", "is not a range"),
         ("", "is not a range"),
@@ -59,6 +68,28 @@ def test_a_range_has_the_addresses_that_its_text_names(
 def test_a_malformed_range_is_refused_with_what_would_be_right(text: str, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         parse_range(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("10.0.0.0/24", "10.0.0.0", "10.0.0.255"),
+        ("10.0.0.77/24", "10.0.0.0", "10.0.0.255"),
+        ("10.0.0.0/032", "10.0.0.0", "10.0.0.0"),
+        ("0.0.0.0/0", "0.0.0.0", "255.255.255.255"),
+        ("fd00::/126", "fd00::", "fd00::3"),
+        ("::ffff:10.0.0.0/120", "10.0.0.0", "10.0.0.255"),
+        ("::ffff:0:0/95", "::fffe:0:0", "::ffff:ffff:ffff"),
+        (" 10.0.0.0/30 ", "10.0.0.0", "10.0.0.3"),
+        ("10.0.0.1\t-\t10.0.0.2", "10.0.0.1", "10.0.0.2"),
+        ("::ffff:10.0.0.1-10.0.0.2", "10.0.0.1", "10.0.0.2"),
+    ],
+)
+def test_a_whole_range_has_every_address_of_a_prefix(text: str, first: str, last: str) -> None:
+    """metallb.md §1.3, §1.12, §1.15."""
+    found = parse_whole_range(text)
+    assert address_at(found.family, found.first) == ip_address(first)
+    assert address_at(found.family, found.last) == ip_address(last)
 
 
 def test_a_range_speaks_of_itself_as_people_write_it() -> None:

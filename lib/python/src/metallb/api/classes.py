@@ -1,32 +1,30 @@
 """MetalLoadBalancerClass (network.deckhouse.io/v1alpha1): addresses, interfaces and nodes of an
 L2 pool.
 
-The group, version and fields are Deckhouse's; `spec.l2.rebalancing` and the status are ours on
-top. A class is read with everything that is right in it: a malformed range is left out and noted,
-the others serve. A class whose `type` is not ours serves nothing.
+The group, version and fields are Deckhouse's; `spec.l2.rebalancing`, those of
+`metallb.api.pool_options` and the status are ours on top. A class is read with everything that is
+right in it: a malformed range is left out and noted, the others serve. A class whose `type` is not
+ours serves nothing.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.advertisements import read_interfaces
 from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
-from metallb.api.fields import Fields, Problem, shown
+from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
 from metallb.api.selectors import NodeSelector
-from metallb.net.ranges import AddressRange, parse_range
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
 
 API_VERSION = f"{GROUP}/v1alpha1"
 KIND = "MetalLoadBalancerClass"
-
-_INTERFACE = re.compile(r"[^/:\s]{1,15}")
-"""What Linux takes for the name of an interface (`dev_valid_name`)."""
 
 
 class RebalancingPolicy(StrEnum):
@@ -43,15 +41,6 @@ class Rebalancing:
     policy: RebalancingPolicy = RebalancingPolicy.AUTOMATIC
     delay_seconds: int = 10
     moves_per_minute: int = 60
-
-
-@dataclass(frozen=True, slots=True)
-class PoolRange:
-    """One entry of `spec.addressPool`: as it was written, where, and what it means."""
-
-    text: str
-    path: str
-    range: AddressRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +68,7 @@ class MetalLoadBalancerClass:
     rebalancing: Rebalancing
     status: ClassStatus
     problems: tuple[Problem, ...]
+    options: PoolOptions = field(default_factory=PoolOptions)
 
     @property
     def name(self) -> str:
@@ -108,41 +98,14 @@ def read_class(
         meta=read_metadata(fields),
         is_default=spec.boolean("isDefault"),
         is_layer2=is_layer2 and kind == "L2",
-        ranges=_read_ranges(spec),
-        interfaces=_read_interfaces(l2),
+        ranges=read_ranges(spec, "addressPool", is_whole=False),
+        interfaces=read_interfaces(l2),
         node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
         rebalancing=_read_rebalancing(l2.child("rebalancing"), rebalancing),
         status=_read_status(Fields(value).child("status")),
+        options=read_pool_options(spec),
         problems=tuple(fields.problems),
     )
-
-
-def _read_ranges(spec: Fields) -> tuple[PoolRange, ...]:
-    found: list[PoolRange] = []
-    for index, text in enumerate(spec.texts("addressPool")):
-        name = f"addressPool[{index}]"
-        try:
-            found.append(PoolRange(text, f"{spec.path}.{name}", parse_range(text)))
-        except ValueError as error:
-            spec.note(name, str(error))
-    return tuple(found)
-
-
-def _read_interfaces(l2: Fields) -> tuple[str, ...]:
-    """Read the names of interfaces.
-
-    One that no interface can have is noted and kept: without any name left, it would be all
-    interfaces.
-    """
-    found = l2.texts("interfaces")
-    for index, text in enumerate(found):
-        if not _INTERFACE.fullmatch(text):
-            l2.note(
-                f"interfaces[{index}]",
-                f"{shown(text)} cannot be the name of an interface; 1 to 15 characters are wanted, "
-                "no slash, colon or space",
-            )
-    return found
 
 
 def _read_rebalancing(fields: Fields, default: Rebalancing) -> Rebalancing:

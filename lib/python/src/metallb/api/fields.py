@@ -111,6 +111,19 @@ class Fields:
         """Read a list of strings that many objects have in common."""
         return tuple(map(intern, self.texts(name)))
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Read a list of names, each once; one that is empty or repeated is noted."""
+        found: dict[str, str] = {}
+        for index, text in enumerate(self.texts(name)):
+            place = f"{name}[{index}]"
+            if not text:
+                self.note(place, "a name is wanted, not ''")
+            elif text in found:
+                self.note(place, f"{shown(text)} is there already, in {found[text]}")
+            else:
+                found[text] = f"{self.path}.{place}"
+        return tuple(found)
+
     def mapping(self, name: str) -> dict[str, str]:
         """Read a map of strings; entries that are none are noted and left out."""
         items = self._typed(name, Mapping, "a map of strings") or {}

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
 GROUP = "network.deckhouse.io"
 """API group of our objects and prefix of our annotations and conditions."""
 
+NATIVE_GROUP = "metallb.io"
+"""API group of MetalLB's objects."""
+
+NATIVE_VERSION = f"{NATIVE_GROUP}/v1beta1"
+"""Group and version of all of them but BGPPeer."""
+
 
 class ObjectKey(NamedTuple):
     """Namespace and name; the namespace of a cluster-scoped object is empty.

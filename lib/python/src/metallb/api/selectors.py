@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from metallb.api.fields import Fields, shown
+from metallb.api.label_syntax import is_label_key, is_label_value
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -38,6 +41,9 @@ class Operator(StrEnum):
     DOES_NOT_EXIST = "DoesNotExist"
 
 
+_OPERATORS = [*map(str, Operator)]
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """One of ``matchExpressions``; `values` are sorted, and none for (DoesNot)Exist(s)."""
@@ -55,7 +61,7 @@ class Requirement:
                 return labels.get(self.key) not in self.values
             case Operator.EXISTS:
                 return self.key in labels
-            case Operator.DOES_NOT_EXIST:
+            case _:  # DoesNotExist
                 return self.key not in labels
 
 
@@ -76,6 +82,96 @@ class LabelSelector:
         return all(item.matches(labels) for item in self.requirements)
 
 
+NOTHING = LabelSelector((Requirement("", Operator.IN),))
+"""What a malformed selector is read as: it must not select everything."""
+
+
 def any_matches(selectors: tuple[LabelSelector, ...], labels: Mapping[str, str]) -> bool:
     """Tell whether one of several selectors matches; without any, all is selected."""
     return not selectors or any(item.matches(labels) for item in selectors)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def read_selectors(fields: Fields, name: str) -> tuple[LabelSelector, ...]:
+    """Read a list of metav1 selectors, each once.
+
+    What is malformed is noted and selects nothing: a list without any item would select all. A
+    selector, a requirement or a value that is repeated is noted, as MetalLB refuses it, and does no
+    harm.
+    """
+    before = len(fields.problems)
+    found: dict[LabelSelector, None] = {}
+    seen: dict[tuple[LabelSelector, frozenset[str]], str] = {}
+    for item in fields.children(name):
+        selector = read_selector(item)
+        form = (selector, frozenset(Fields(item.value).mapping("matchLabels")))
+        if selector != NOTHING and form in seen:
+            fields.note(item.path.rpartition(".")[2], f"the same selector as {seen[form]}")
+        seen.setdefault(form, item.path)
+        found[selector] = None
+    if not found and len(fields.problems) > before:
+        return (NOTHING,)
+    return tuple(found)
+
+
+def read_selector(fields: Fields) -> LabelSelector:
+    """Read a metav1 selector; `NOTHING` when a part of it is malformed, which is noted."""
+    before = len(fields.problems)
+    labels = _read_labels(fields)
+    repeated: list[tuple[str, str]] = []
+    expressions = _read_expressions(fields, repeated)
+    if len(fields.problems) > before:
+        return NOTHING
+    for path, message in repeated:
+        fields.note(path, message)
+    return LabelSelector(tuple(sorted({*labels, *expressions}, key=_in_order)))
+
+
+def _in_order(item: Requirement) -> tuple[str, str, tuple[str, ...]]:
+    return item.key, item.operator, item.values
+
+
+def _read_labels(fields: Fields) -> list[Requirement]:
+    """Read ``matchLabels``."""
+    found = []
+    for key, value in fields.mapping("matchLabels").items():
+        name = f"matchLabels[{shown(key)}]"
+        _check_label(fields, name, key, name, (value,))
+        found.append(Requirement(key, Operator.IN, (value,)))
+    return found
+
+
+def _read_expressions(fields: Fields, repeated: list[tuple[str, str]]) -> list[Requirement]:
+    """Read ``matchExpressions``; what is there more than once goes to `repeated`, once to the
+    result.
+    """
+    seen: dict[Requirement, str] = {}
+    for index, item in enumerate(fields.children("matchExpressions")):
+        operator, values = item.text("operator"), item.texts("values")
+        if operator not in _OPERATORS:
+            item.note("operator", f"{shown(operator)} is not one of {', '.join(_OPERATORS)}")
+            continue
+        if bool(values) != (operator in (Operator.IN, Operator.NOT_IN)):
+            wish = "at least one value is" if not values else "no value is"
+            item.note("values", f"{wish} wanted with the operator {operator}")
+        _check_label(item, "key", item.text("key"), "values", values)
+        path = f"matchExpressions[{index}]"
+        if len(set(values)) < len(values):
+            repeated.append((f"{path}.values", "a value is there more than once"))
+        found = Requirement(item.text("key"), Operator(operator), tuple(sorted(set(values))))
+        if found in seen:
+            repeated.append((path, f"the same requirement as {seen[found]}"))
+        seen.setdefault(found, item.path)
+    return list(seen)
+
+
+def _check_label(
+    fields: Fields, key_name: str, key: str, values_name: str, values: tuple[str, ...]
+) -> None:
+    if not is_label_key(key):
+        fields.note(key_name, f"{shown(key)} cannot be the name of a label")
+    for value in values:
+        if not is_label_value(value):
+            fields.note(values_name, f"{shown(value)} cannot be the value of a label")

@@ -16,13 +16,26 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from metallb.api.classes import Rebalancing
+from metallb.api.ip_address_pools import ServiceAllocation
+from metallb.api.layer2_advertisements import NodePreference
+from metallb.api.pool_options import Reservation
 
 if TYPE_CHECKING:
-    from metallb.api.classes import PoolRange
     from metallb.api.fields import Problem
-    from metallb.api.meta import Metadata, ObjectKey
+    from metallb.api.meta import Metadata
+    from metallb.api.pool_options import PoolRange
     from metallb.api.selectors import LabelSelector
-    from metallb.net.ranges import AddressRange
+
+__all__ = [
+    "AddressPool",
+    "BGPAdvertisement",
+    "Layer2Advertisement",
+    "NodePreference",
+    "PoolKind",
+    "Reservation",
+    "ServiceAllocation",
+    "pool_key",
+]
 
 
 class PoolKind(StrEnum):
@@ -36,29 +49,6 @@ class PoolKind(StrEnum):
 def pool_key(kind: PoolKind, name: str) -> str:
     """Give the key of a pool."""
     return name if kind is PoolKind.CLASS else f"{kind}/{name}"
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceAllocation:
-    """Whom a pinned pool serves (`spec.serviceAllocation`): namespaces **and** Services.
-
-    A Service fits when its namespace is named or selected (neither names nor selectors: any is),
-    and one of the Service selectors matches it (no selector: any does). Of the pools that fit, the
-    lowest `priority` above 0 is strongest; 0 is weakest.
-    """
-
-    priority: int = 0
-    namespaces: frozenset[str] = frozenset()
-    namespace_selectors: tuple[LabelSelector, ...] = ()
-    service_selectors: tuple[LabelSelector, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NodePreference:
-    """How much an advertisement prefers the nodes that a selector matches; weights add up."""
-
-    weight: int
-    nodes: LabelSelector
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,27 +84,15 @@ class BGPAdvertisement:
 
 
 @dataclass(frozen=True, slots=True)
-class Reservation:
-    """Addresses kept for the Services of a namespace or, with a name, for one Service."""
-
-    range: AddressRange
-    namespace: str
-    service: str = ""
-
-    def is_for(self, service: ObjectKey) -> bool:
-        """Tell whether a Service may have the addresses."""
-        return self.namespace == service.namespace and self.service in ("", service.name)
-
-
-@dataclass(frozen=True, slots=True)
 class AddressPool:
     """A pool as decisions see it; `problems` are those of the object itself.
 
     `auto_assign` false: only Services that name the pool, or request an address of it, get one. A
     class is such a pool, as Services are bound to it. `allocation` None: not pinned.
     `is_disabled`: nobody new gets in. `namespace_quota`: so many addresses at most for the
-    Services of one namespace, 0: any number. `retention_seconds`: how long an address is kept for
-    a Service that is gone.
+    Services of one namespace, 0: any number. `retention_seconds`: how long an address is kept for a
+    Service that is gone. `is_default`: a class for Services that name none. `is_served` false: of a
+    type that is not ours; it serves nothing.
     """
 
     kind: PoolKind
@@ -130,6 +108,8 @@ class AddressPool:
     layer2: tuple[Layer2Advertisement, ...] = ()
     bgp: tuple[BGPAdvertisement, ...] = ()
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
+    is_default: bool = False
+    is_served: bool = True
     problems: tuple[Problem, ...] = ()
 
     @property
@@ -141,3 +121,8 @@ class AddressPool:
     def key(self) -> str:
         """Name among all pools."""
         return pool_key(self.kind, self.name)
+
+    @property
+    def title(self) -> str:
+        """How people are told of it: ``class ingress``, ``pool edge``."""
+        return f"{'class' if self.kind is PoolKind.CLASS else 'pool'} {self.name}"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.label_syntax import is_object_name
 from metallb.api.meta import ObjectKey
 from metallb.domain.decisions import (
     NAMESPACE,
@@ -25,7 +26,6 @@ from metallb.domain.decisions import (
     Delete,
     Target,
 )
-from metallb.domain.label_syntax import is_object_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

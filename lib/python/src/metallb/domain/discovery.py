@@ -16,8 +16,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.label_syntax import is_label_key, is_label_value
 from metallb.domain.decisions import Decision
-from metallb.domain.label_syntax import is_label_key, is_label_value
 from metallb.domain.membership import MEMBER_LABEL
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import Condition, ServiceCondition
+from metallb.api.label_syntax import is_object_name
 from metallb.api.meta import GROUP, ObjectKey, Reference
 from metallb.api.virtual_ips import to_object
 from metallb.domain.adoption import (
@@ -39,7 +40,6 @@ from metallb.domain.decisions import (
 )
 from metallb.domain.findings import Finding, events_of, metrics_of, rfc3339
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
-from metallb.domain.label_syntax import is_object_name
 from metallb.domain.legacy_settings import AUTO_GENERATED, read_legacy_settings
 from metallb.domain.selection import BindingReason
 from metallb.net.ranges import RangeSet, parse_range

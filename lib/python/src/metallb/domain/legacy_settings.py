@@ -13,9 +13,9 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from metallb.api.fields import Fields, Problem
+from metallb.api.label_syntax import is_label_key, is_label_value, is_object_name
 from metallb.api.meta import ObjectKey, Reference
 from metallb.domain.findings import Finding
-from metallb.domain.label_syntax import is_label_key, is_label_value, is_object_name
 from metallb.net.ranges import parse_range
 
 if TYPE_CHECKING:

@@ -5,7 +5,11 @@ A prefix names a *network*: its network address and, for IPv4, its broadcast add
 network and are not handed out (RFC 1122 §3.2.1.3; for IPv6 the first address is the Subnet-Router
 anycast address, RFC 4291 §2.6.1). Prefixes too short for that, /31 and /32 (RFC 3021), /127 and
 /128 (RFC 6164), name their addresses, and so does every range ``a-b``: whoever writes
-``192.168.2.0-…`` wants ``192.168.2.0``. Host bits in a prefix are ignored, as MetalLB does.
+``192.168.2.0-…`` wants ``192.168.2.0``. Host bits in a prefix are ignored, as MetalLB does. For
+MetalLB a prefix names *addresses*, the first and the last among them: `parse_whole_range`.
+
+What is taken beyond MetalLB's syntax: a lone address, spaces around a prefix. What is not, though
+MetalLB takes it: a range from IPv4 to IPv6, which would be no address at all.
 
 `RangeSet` is a set of addresses as sorted disjoint intervals of integers: its cost grows with the
 number of intervals, never with the number of addresses.
@@ -18,7 +22,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING
 
-from metallb.net.addresses import Family, IPAddress, family_of, parse_address
+from metallb.net.addresses import Family, IPAddress, family_of, parse_address, unmapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,7 +64,11 @@ def parse_range(text: str) -> AddressRange:
     Raises ValueError, saying what is wrong with which text and what would be right.
     """
     if "/" in text and "-" not in text:
-        return _parse_prefix(text.strip())
+        network = _parse_prefix(text.strip())
+        has_network = network.size > 2
+        has_broadcast = has_network and network.family is Family.IPV4
+        first_usable, last_usable = network.first + has_network, network.last - has_broadcast
+        return AddressRange(network.family, first_usable, last_usable)
     first_text, dash, last_text = text.partition("-")
     try:
         first = parse_address(first_text)
@@ -77,19 +85,31 @@ def parse_range(text: str) -> AddressRange:
     return AddressRange(family_of(first), int(first), int(last))
 
 
+def parse_whole_range(text: str) -> AddressRange:
+    """Read a range as MetalLB does: of a prefix every address is meant.
+
+    Raises ValueError as `parse_range` does.
+    """
+    if "/" in text and "-" not in text:
+        return _parse_prefix(text.strip())
+    return parse_range(text)
+
+
 def _parse_prefix(text: str) -> AddressRange:
+    address, _, length = text.partition("/")
     try:
-        network = ip_network(text, strict=False)
+        if "%" in address or not (length.isascii() and length.isdecimal()):
+            raise ValueError
+        network = ip_network(f"{address}/{int(length)}", strict=False)
     except ValueError:
         raise ValueError(
             f"{text!r} is not a prefix; write an address, a slash and a length, like 192.0.2.0/24"
         ) from None
-    first, last = int(network.network_address), int(network.broadcast_address)
-    if network.max_prefixlen - network.prefixlen > 1:
-        first += 1
-        if network.version == 4:
-            last -= 1
-    return AddressRange(Family.IPV4 if network.version == 4 else Family.IPV6, first, last)
+    ends: tuple[IPAddress, IPAddress] = (network.network_address, network.broadcast_address)
+    first, last = map(unmapped, ends)
+    if first.version != last.version:  # shorter than ::ffff:0:0/96: IPv6 after all
+        first, last = ends
+    return AddressRange(family_of(first), int(first), int(last))
 
 
 class RangeSet:

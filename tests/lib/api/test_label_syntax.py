@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from metallb.domain.label_syntax import is_label_key, is_label_value, is_object_name
+from metallb.api.label_syntax import is_label_key, is_label_value, is_object_name
 
 
 @pytest.mark.parametrize(
