@@ -51,7 +51,9 @@ CEL_TYPES = Difference(201, 422, "CEL rules are not type-checked; a wrong type f
 CEL_COST = Difference(201, 422, "the cost of CEL rules is neither estimated nor limited")
 CEL_ERRORS = Difference(422, 201, "an error in one item of all() or exists() is final")
 CEL_FUNCTIONS = Difference(422, 201, "CEL functions that are not done: refused at creation")
-CONVERSION = Difference(501, 201, "CRD conversion by webhook is not done, and said so")
+CONVERSION_REVIEWS = Difference(
+    501, 201, "conversion webhooks that understand only v1beta1 reviews"
+)
 FORMATS = Difference(501, 201, "formats that nobody here uses are refused, not ignored")
 MATCH_CONDITIONS = Difference(501, 201, "matchConditions of webhooks are not done, and said so")
 REVIEW_VERSIONS = Difference(501, 201, "webhooks that understand only v1beta1 reviews")

@@ -13,7 +13,7 @@ from contract.differences import (
     CEL_ERRORS,
     CEL_FUNCTIONS,
     CEL_TYPES,
-    CONVERSION,
+    CONVERSION_REVIEWS,
     FORMATS,
     IP_ADDRESSES,
     KUBECTL_PROTOBUF,
@@ -88,12 +88,12 @@ async def test_functions_that_are_refused(api: Api, rule: str) -> None:
     assert answer.status == api.server.expect(CEL_FUNCTIONS), answer.raw
 
 
-async def test_conversion_by_webhook(api: Api) -> None:
+async def test_old_reviews_of_conversion(api: Api) -> None:
     client = {"url": "https://127.0.0.1:1/convert"}
-    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1"]}
+    webhook = {"clientConfig": client, "conversionReviewVersions": ["v1beta1"]}
     body = definition(api, conversion={"strategy": "Webhook", "webhook": webhook})
     answer = await api.post(DEFINITIONS, body, dryRun="All")
-    assert answer.status == api.server.expect(CONVERSION)
+    assert answer.status == api.server.expect(CONVERSION_REVIEWS)
 
 
 @pytest.mark.parametrize("name", ["isbn", "creditcard", "ssn", "rgbcolor"])

@@ -27,6 +27,11 @@ PATH = "/api/v1/namespaces/default/configmaps"
 DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations"
 
+BETA_CONVERSION = {
+    "strategy": "Webhook",
+    "webhook": {"clientConfig": {"url": "https://x"}, "conversionReviewVersions": ["v1beta1"]},
+}
+
 
 def definition(**spec: Any) -> dict[str, Any]:
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
@@ -159,7 +164,7 @@ async def test_stopping_ends_watches_in_good_order(session: aiohttp.ClientSessio
 
 async def test_what_is_refused_and_says_so(admin: Client) -> None:
     refusals = [
-        ("POST", DEFINITIONS, definition(conversion={"strategy": "Webhook"})),
+        ("POST", DEFINITIONS, definition(conversion=BETA_CONVERSION)),
         ("GET", f"{PATH}/a/scale", None),
         ("POST", "/api/v1/namespaces/default/serviceaccounts/a/token", {}),
         ("POST", "/api/v1/namespaces/default/pods/a/eviction", {}),
@@ -298,7 +303,7 @@ async def test_webhooks_of_a_service_are_reached_through_the_resolver(
         assert (await admin.call("PUT", "/lab/services", where))[0] == 200
         status, answer = await admin.call("POST", PATH, {"metadata": {"name": "a"}})
         assert (status, asked) == (400, ["/check"])
-        server.admission.resolver = lambda namespace, name, number: ("127.0.0.1", port)
+        server.callouts.resolver = lambda namespace, name, number: ("127.0.0.1", port)
         assert (await admin.call("POST", PATH, {"metadata": {"name": "a"}}))[0] == 400
     finally:
         await runner.cleanup()

@@ -21,9 +21,10 @@ does not do it refuses (404, 405, 406, 415, 422 or 501 with a Status), never sil
 * No controllers: no garbage collection by ownerReferences, nobody empties a namespace that is
   being deleted, nobody makes Endpoints, Pods or default ServiceAccounts. Events do not expire.
 * Events of v1 and of events.k8s.io are one storage, as in the real one.
-* CRDs: conversion None only. CEL rules run, but are not type-checked and have no cost limit; a
-  rule that uses a function not known here makes the CRD be refused.
-* Webhooks: AdmissionReview v1 only, no matchConditions. No built-in admission plugin runs.
+* CRDs: CEL rules run, but are not type-checked and have no cost limit; a rule that uses a function
+  not known here makes the CRD be refused.
+* Webhooks: AdmissionReview and ConversionReview v1 only, no matchConditions. No
+  built-in admission plugin runs.
 * Pods and workloads: the schema, the defaults and the first rules; not all of the validation.
 """
 

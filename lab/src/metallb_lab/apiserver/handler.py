@@ -130,7 +130,9 @@ class ResourceHandler:
         self, request: web.Request, call: Call, how: Representation
     ) -> web.StreamResponse:
         await self._server.lister.reach(call.version())
-        body = encode_object(call.resource, self._find(call), how)
+        found = self._find(call)
+        await self._server.conversion.prepare(call.resource, [found])
+        body = encode_object(call.resource, found, how)
         return await answer(request, body, warnings=call.warnings)
 
     async def _list(
@@ -148,6 +150,7 @@ class ResourceHandler:
         server = self._server
         watch = Watch(
             server.store,
+            server.conversion,
             call,
             selection(call),
             how,
@@ -217,6 +220,7 @@ class ResourceHandler:
         how: Representation,
         code: int,
     ) -> web.Response:
+        await self._server.conversion.prepare(call.resource, [stored])
         body = encode_object(call.resource, stored, how)
         return await answer(request, body, code, call.warnings)
 

@@ -86,7 +86,7 @@ class LabEndpoints:
                 table[namespace, name] = (host.strip("[]"), int(port))
         except (AttributeError, ValueError) as error:
             raise errors.bad_request(f"not a map of services: {error}") from None
-        self._server.admission.resolver = lambda namespace, name, port: table.get((namespace, name))
+        self._server.callouts.resolver = lambda namespace, name, port: table.get((namespace, name))
         return document({})
 
 

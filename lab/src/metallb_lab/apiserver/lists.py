@@ -22,6 +22,7 @@ from metallb_lab.apiserver.store import CompactedError, Key, Store, Stored
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from metallb_lab.apiserver.conversion import Conversion
     from metallb_lab.apiserver.documents import Document
     from metallb_lab.apiserver.requests import Call
     from metallb_lab.apiserver.resources import Resource
@@ -56,8 +57,9 @@ def selection(call: Call) -> Selection:
 class Lister:
     """Reads many."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, conversion: Conversion) -> None:
         self._store = store
+        self._conversion = conversion
 
     async def reach(self, wanted: int) -> None:
         """Waits a while for a version from the future; 504 when it does not come."""
@@ -96,6 +98,10 @@ class Lister:
                 found = table.scan_at(at, namespace, after)
         except CompactedError:
             raise self._expired(call, after) from None
+        if call.resource.strategy.conversion is not None:
+            listed = list(found)
+            await self._conversion.prepare(call.resource, listed)
+            found = iter(listed)
         return self._cut(call, found, chosen, at)
 
     def _cut(self, call: Call, found: Iterator[Stored], chosen: Selection, version: int) -> Page:

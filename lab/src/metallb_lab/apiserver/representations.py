@@ -100,6 +100,11 @@ def view(resource: Resource, stored: Stored) -> Document:
     return shown
 
 
+def has_view(resource: Resource, stored: Stored) -> bool:
+    """Whether an object can be shown without converting it."""
+    return ("view", resource.strategy) in stored.encodings
+
+
 def remember_view(resource: Resource, stored: Stored, shown: Document) -> None:
     """Saves computing what the writer knows already."""
     stored.encodings["view", resource.strategy] = shown  # type: ignore[assignment]

@@ -113,9 +113,12 @@ class Strategy:
     selectable: ClassVar[tuple[str, ...]] = ()
     field_text: ClassVar[str] = "field label not supported: {}"
     columns: tuple[Column, ...] = ()
+    conversion: Document | None = None
+    """The webhook that converts between versions, if one does."""
+    storage: GroupVersion
 
     def __init__(self, group: str, version: str, kind: str) -> None:
-        self.gv = GroupVersion(group, version)
+        self.gv = self.storage = GroupVersion(group, version)
         self.kind = kind
 
     # ------------------------------------------------------------ reading bodies

@@ -19,6 +19,8 @@ from metallb_lab.apiserver import discovery, errors, openapi
 from metallb_lab.apiserver.answers import answer, document, failure, plain_text
 from metallb_lab.apiserver.auth import ADMIN_GROUP, Authenticator, User
 from metallb_lab.apiserver.bootstrap import bootstrap
+from metallb_lab.apiserver.callouts import Callouts
+from metallb_lab.apiserver.conversion import Conversion
 from metallb_lab.apiserver.custom.definition import definition_resource
 from metallb_lab.apiserver.definitions import Definitions
 from metallb_lab.apiserver.deletes import Deleter
@@ -88,10 +90,12 @@ class ApiServer:
         builtin = [*builtin_resources(allocation), definition_resource()]
         give_columns(builtin)
         self.registry = Registry(builtin)
-        self.admission = Admission(self.store, self.registry)
-        self.lister = Lister(self.store)
-        self.writer = Writer(self.store, self.admission)
-        self.deleter = Deleter(self.store, self.admission)
+        self.callouts = Callouts()
+        self.conversion = Conversion(self.callouts)
+        admission = Admission(self.store, self.registry, self.callouts, self.conversion)
+        self.lister = Lister(self.store, self.conversion)
+        self.writer = Writer(self.store, admission, self.conversion)
+        self.deleter = Deleter(self.store, admission)
         self._definitions = Definitions(self.store, self.registry, self._withdrawn)
         self._resources = ResourceHandler(self)
         self._lab = LabEndpoints(self)
@@ -129,7 +133,7 @@ class ApiServer:
         self.faults.clear()
         for watch in tuple(self.watches):
             watch.finish()
-        await self.admission.close()
+        await self.callouts.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -16,16 +16,24 @@ from typing import TYPE_CHECKING, Any
 
 from metallb_lab.apiserver import errors
 from metallb_lab.apiserver.documents import encode
-from metallb_lab.apiserver.representations import Representation, partial, table, view
+from metallb_lab.apiserver.representations import (
+    Representation,
+    partial,
+    remember_view,
+    table,
+    view,
+)
 from metallb_lab.apiserver.requests import is_true
 from metallb_lab.apiserver.store import CompactedError, Event, Store, Stored
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
+    from metallb_lab.apiserver.conversion import Conversion
     from metallb_lab.apiserver.documents import Document
     from metallb_lab.apiserver.faults import Faults, Subject
     from metallb_lab.apiserver.requests import Call
+    from metallb_lab.apiserver.resources import Resource
     from metallb_lab.apiserver.selectors import Selection
 
 QUEUE_LIMIT = 20_000
@@ -67,6 +75,7 @@ class Watch:
     def __init__(
         self,
         store: Store,
+        conversion: Conversion,
         call: Call,
         chosen: Selection,
         how: Representation,
@@ -77,6 +86,7 @@ class Watch:
     ) -> None:
         self.call = call
         self._store = store
+        self._conversion = conversion
         self._table = store.table(call.resource.table)
         self._options = WatchOptions.read(call)
         self._chosen = chosen
@@ -114,7 +124,7 @@ class Watch:
         deadline_at = time.monotonic() + self._options.timeout_seconds
         bookmark_at = self._next_bookmark(deadline_at)
         try:
-            first = self._beginning()
+            first = await self._beginning()
             await self._hold()
             if first is None:
                 yield self._gone()
@@ -123,7 +133,7 @@ class Watch:
             while not self._finished or self._queue:
                 await self._sleep(min(deadline_at, bookmark_at))
                 await self._hold()
-                if chunk := self._drain():
+                if chunk := await self._drain():
                     yield chunk
                 if time.monotonic() >= deadline_at:
                     return
@@ -160,7 +170,7 @@ class Watch:
 
     # ------------------------------------------------------------ what to send
 
-    def _beginning(self) -> bytes | None:
+    async def _beginning(self) -> bytes | None:
         """Events that are due at once; None when history does not reach back far enough."""
         if self._faults.take(self._subject, "gone"):
             return None
@@ -171,23 +181,29 @@ class Watch:
                 past = self._table.since(int(version))
             except CompactedError:
                 return None
+            await self._prepare(past)
             return b"".join(filter(None, map(self._encode, past)))
-        now = self._store.version
+        now, found = self._store.version, list(self._table.scan(self.call.target.namespace))
+        await self._conversion.prepare(self.call.resource, found)
         out = [
             self._line("ADDED", stored)
-            for stored in self._table.scan(self.call.target.namespace)
+            for stored in found
             if self._chosen.everything or self._selects(stored)
         ]
         if options.initial and options.bookmarks:
             out.append(self._bookmark(now, INITIAL_EVENTS_END))
         return b"".join(out)
 
-    def _drain(self) -> bytes:
-        out = []
-        while self._queue:
-            if line := self._encode(self._queue.popleft()):
-                out.append(line)
-        return b"".join(out)
+    async def _drain(self) -> bytes:
+        events = list(self._queue)
+        self._queue.clear()
+        await self._prepare(events)
+        return b"".join(filter(None, map(self._encode, events)))
+
+    async def _prepare(self, events: Iterable[Event]) -> None:
+        """Has objects converted, where a webhook does that."""
+        found = [s for e in events for s in (e.stored, e.previous) if s is not None]
+        await self._conversion.prepare(self.call.resource, found)
 
     def _selects(self, stored: Stored) -> bool:
         return self._chosen.matches(view(self.call.resource, stored))
@@ -210,7 +226,7 @@ class Watch:
         if not before:
             return None
         assert event.previous is not None
-        return self._line("DELETED", restamped(event.previous, event.version))
+        return self._line("DELETED", restamped(self.call.resource, event.previous, event.version))
 
     def _event_line(self, event: Event, kind: str, stored: Stored) -> bytes:
         """The line of an event, kept with it for the next watch that wants the same."""
@@ -256,8 +272,10 @@ class Watch:
         return encode({"type": "ERROR", "object": errors.expired(text).status()}) + b"\n"
 
 
-def restamped(previous: Stored, version: int) -> Stored:
+def restamped(resource: Resource, previous: Stored, version: int) -> Stored:
     """What an object was, under the version of the change that took it out of sight."""
-    value = dict(previous.value)
-    value["metadata"] = value["metadata"] | {"resourceVersion": str(version)}
-    return Stored(previous.key, version, value)
+    shown = dict(view(resource, previous))
+    shown["metadata"] = shown["metadata"] | {"resourceVersion": str(version)}
+    stored = Stored(previous.key, version, shown)
+    remember_view(resource, stored, shown)
+    return stored

@@ -1,62 +1,48 @@
 """Admission webhooks: asked over HTTPS with ``AdmissionReview`` v1.
 
 Mutating ones run one after the other and may answer with a JSON patch; validating ones run side by
-side. A Service in a configuration is reached through a resolver that the lab sets (no cluster
-network here); the certificate is still checked against ``<service>.<namespace>.svc``.
+side.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import ssl
 import uuid
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import jsonpatch
 from jsonpointer import JsonPointerException
 
 from metallb_lab.apiserver import errors
-from metallb_lab.apiserver.documents import copied, decode, encode
+from metallb_lab.apiserver.callouts import CallError
+from metallb_lab.apiserver.documents import copied, decode
 from metallb_lab.apiserver.webhook_rules import Invocation, relevant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from metallb_lab.apiserver.callouts import Callouts
+    from metallb_lab.apiserver.conversion import Conversion
     from metallb_lab.apiserver.documents import Document
     from metallb_lab.apiserver.registry import Registry
     from metallb_lab.apiserver.requests import Call
     from metallb_lab.apiserver.resources import Resource
     from metallb_lab.apiserver.store import Store
 
-    Resolver = Callable[[str, str, int], tuple[str, int] | None]
-
 REVIEW = "admission.k8s.io/v1"
 OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
 MUTATING, VALIDATING = "mutatingwebhookconfigurations", "validatingwebhookconfigurations"
 
 
-class CallError(Exception):
-    """A webhook could not be asked, or gave no usable answer."""
-
-
 class Admission:
     """Finds and calls the webhooks of a request."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(
+        self, store: Store, registry: Registry, callouts: Callouts, conversion: Conversion
+    ) -> None:
         self._store = store
         self._registry = registry
-        self._session: aiohttp.ClientSession | None = None
-        self.resolver: Resolver = lambda namespace, name, port: None
-
-    async def close(self) -> None:
-        """Closes connections to webhooks."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        self._callouts = callouts
+        self._conversion = conversion
 
     async def mutate(
         self, call: Call, operation: str, new: Document, old: Document | None
@@ -141,10 +127,13 @@ class Admission:
         old: Document | None,
     ) -> Document | None:
         """The response, or None when a failure is to be ignored; refusals are raised."""
+        own = call.resource
+        new, old = [await self._versioned(hook.resource, own, o) for o in (new, old)]
         review = make_review(hook, call, operation, new, old)
         uid = review["request"]["uid"]
         try:
-            answer = await self._post(hook, review)
+            seconds = float(hook.hook.get("timeoutSeconds", 10))
+            answer = await self._callouts.post(hook.hook["clientConfig"], review, seconds)
             response = checked(answer, uid, mutating="reinvocationPolicy" in hook.hook)
         except CallError as error:
             if hook.hook.get("failurePolicy") == "Ignore":
@@ -157,53 +146,14 @@ class Admission:
             raise refusal(hook.name, response.get("status") or {})
         return response
 
-    async def _post(self, hook: Invocation, review: Document) -> Any:
-        seconds = float(hook.hook.get("timeoutSeconds", 10))
-        client = hook.hook["clientConfig"]
-        url, shown, server_name = self._address(client)
-        separator = "&" if "?" in url else "?"
-        url, shown = (f"{u}{separator}timeout={seconds:.0f}s" for u in (url, shown))
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        try:
-            async with self._session.post(
-                url,
-                data=encode(review),
-                headers={"Content-Type": "application/json", "Accept": "application/json"},
-                ssl=trust(client.get("caBundle", "")),
-                server_hostname=server_name,
-                timeout=aiohttp.ClientTimeout(total=seconds),
-                allow_redirects=False,
-            ) as answer:
-                body = await answer.read()
-                if answer.status != 200:
-                    text = body.decode(errors="replace")[:200]
-                    why = f"an error on the server ({text!r}) has prevented the request"
-                    raise CallError(f"failed to call webhook: {why} from succeeding")
-                return decode(body)
-        except TimeoutError:
-            why = "context deadline exceeded"
-            raise CallError(f'failed to call webhook: Post "{shown}": {why}') from None
-        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise CallError(f'failed to call webhook: Post "{shown}": {error}') from None
-        except ValueError as error:
-            raise CallError(f"received invalid webhook response: {error}") from None
-
-    def _address(self, client: Document) -> tuple[str, str, str | None]:
-        """Where to connect, how to call it in messages, and the name that TLS must prove."""
-        if url := client.get("url"):
-            return str(url), str(url), urlsplit(str(url)).hostname
-        service = client["service"]
-        name, namespace, port = service["name"], service["namespace"], service.get("port", 443)
-        path = "/" + str(service.get("path", "")).lstrip("/")
-        host = f"{name}.{namespace}.svc"
-        shown = f"https://{host}:{port}{path}"
-        found = self.resolver(namespace, name, port)
-        if found is None:
-            why = f'service "{name}" not found'
-            raise CallError(f'failed to call webhook: Post "{shown}": {why}')
-        address = f"[{found[0]}]" if ":" in found[0] else found[0]
-        return f"https://{address}:{found[1]}{path}", shown, host
+    async def _versioned(
+        self, resource: Resource, own: Resource, obj: Document | None
+    ) -> Document | None:
+        """An object in the version that a webhook's rules name."""
+        if obj is None or resource.strategy.conversion is None:
+            return versioned(resource, own, obj)
+        [converted] = await self._conversion.convert(resource, [obj], resource.gv)
+        return obj if converted is obj else resource.strategy.on_read(converted)
 
 
 def hooks_after(hooks: list[Invocation], hook: Invocation, names: list[str]) -> bool:
@@ -212,24 +162,13 @@ def hooks_after(hooks: list[Invocation], hook: Invocation, names: list[str]) -> 
     return any(other.name in names for other in hooks[at + 1 :])
 
 
-@lru_cache(maxsize=64)
-def trust(bundle: str) -> ssl.SSLContext:
-    """A context that trusts a caBundle; the system's authorities without one."""
-    if not bundle:
-        return ssl.create_default_context()
-    try:
-        return ssl.create_default_context(cadata=base64.b64decode(bundle).decode())
-    except (ValueError, ssl.SSLError) as error:
-        raise CallError(f"unable to load root certificates: {error}") from None
-
-
 # ---------------------------------------------------------------- the review
 
 
 def make_review(
     hook: Invocation, call: Call, operation: str, new: Document | None, old: Document | None
 ) -> Document:
-    """The AdmissionReview that a webhook gets."""
+    """The AdmissionReview that a webhook gets; the objects are in its version."""
     target, user, resource = call.target, call.user, hook.resource
     groups = list(user.groups)
     options: Document = {"kind": OPTIONS[operation], "apiVersion": "meta.k8s.io/v1"}
@@ -249,8 +188,8 @@ def make_review(
         "namespace": target.namespace,
         "operation": operation,
         "userInfo": {"username": user.name, "uid": user.uid, "groups": groups},
-        "object": versioned(resource, target.resource, new),
-        "oldObject": versioned(resource, target.resource, old),
+        "object": new,
+        "oldObject": old,
         "dryRun": call.dry_run,
         "options": options,
     }

@@ -24,6 +24,7 @@ from metallb_lab.apiserver.store import Key, Store, Stored
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metallb_lab.apiserver.conversion import Conversion
     from metallb_lab.apiserver.documents import Document
     from metallb_lab.apiserver.requests import Call
     from metallb_lab.apiserver.resources import Resource, Strategy
@@ -40,9 +41,10 @@ class StaleError(Exception):
 class Writer:
     """Creates, updates and patches."""
 
-    def __init__(self, store: Store, admission: Admission) -> None:
+    def __init__(self, store: Store, admission: Admission, conversion: Conversion) -> None:
         self._store = store
         self._admission = admission
+        self._conversion = conversion
 
     # ------------------------------------------------------------ decoding
 
@@ -111,10 +113,11 @@ class Writer:
             await self._admission.validate(call, "CREATE", new, None)
             refuse_version(new)
             key = Key(namespace, new["metadata"]["name"])
+            kept = new if call.dry_run else await self._conversion.stored_form(resource, new)
             self._refuse_existing(resource, key)
             if call.dry_run:
                 return Stored(key, 0, new)
-            stored = self._store.table(resource.table).put(key, new)
+            stored = self._store.table(resource.table).put(key, kept)
         except BaseException:
             if reservation is not None:
                 reservation.revert()
@@ -210,6 +213,7 @@ class Writer:
             current = table.get(key)
             if current is None:
                 raise target.resource.not_found(target.name)
+            await self._conversion.prepare(target.resource, [current])
             new = make(copied(view(target.resource, current)))
             pinned = self._check_version(target.resource, new, current, patching=patching)
             try:
@@ -244,7 +248,7 @@ class Writer:
     async def _commit_change(self, call: Call, new: Document, current: Stored) -> Stored:
         resource, subresource = call.resource, call.target.subresource
         table = self._store.table(resource.table)
-        old = current.value
+        old = current.value if resource.strategy.conversion is None else view(resource, current)
         mutated = await self._admission.mutate(call, "UPDATE", new, old)
         if mutated is not None:
             new = self.decode(call, mutated, b"")
@@ -257,6 +261,7 @@ class Writer:
             for warning in strategy.warnings(new, old) if plain else ():
                 call.warn(warning)
             await self._admission.validate(call, "UPDATE", new, old)
+            kept = new if call.dry_run else await self._conversion.stored_form(resource, new)
             if table.get(current.key) is not current:
                 raise StaleError
             if same_but_version(new, old):
@@ -265,7 +270,7 @@ class Writer:
             if call.dry_run:
                 new["metadata"]["resourceVersion"] = str(current.version)
                 return Stored(current.key, current.version, new)
-            stored = self._write(resource, current, new)
+            stored = self._write(resource, current, kept)
             done = True
             return stored
         finally:

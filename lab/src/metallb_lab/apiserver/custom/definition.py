@@ -1,7 +1,7 @@
 """CustomResourceDefinitions as objects: defaults, validation, status.
 
-Refused honestly: conversion by webhook. Everything else that v1 knows is validated here or in
-:mod:`.schema.checks`.
+Everything that v1 knows is validated here or in :mod:`.schema.checks`; conversion webhooks that
+understand only v1beta1 reviews are refused honestly.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from metallb_lab.apiserver.documents import copied
 from metallb_lab.apiserver.errors import (
     FieldError,
     duplicate,
+    forbidden,
     invalid,
     not_supported,
     required,
     too_many,
 )
 from metallb_lab.apiserver.jsonpath import PathError, parse_path
+from metallb_lab.apiserver.kinds.webhook_configurations import client_errors
 from metallb_lab.apiserver.metadata import label_1035, subdomain
 from metallb_lab.apiserver.resources import STATUS_VERBS, PlainStrategy, Resource
 from metallb_lab.apiserver.schema import cel
@@ -34,6 +36,7 @@ COLUMN_TYPES = ["boolean", "date", "integer", "number", "string"]
 COLUMN_FORMATS = [
     "int32", "int64", "float", "double", "byte", "date", "date-time", "password",
 ]  # fmt: skip
+STRATEGIES = ["None", "Webhook"]
 SCOPES = ["Cluster", "Namespaced"]
 MAX_SELECTABLE = 8
 PROTECTED = (".k8s.io", ".kubernetes.io")
@@ -61,6 +64,9 @@ class DefinitionStrategy(PlainStrategy):
             listed.setdefault("listKind", f"{kind}List")
         conversion = spec.setdefault("conversion", {})
         conversion.setdefault("strategy", "None")
+        client = (conversion.get("webhook") or {}).get("clientConfig") or {}
+        if service := client.get("service"):
+            service.setdefault("port", 443)
         if spec.get("preserveUnknownFields") is False:
             del spec["preserveUnknownFields"]
 
@@ -82,9 +88,7 @@ class DefinitionStrategy(PlainStrategy):
     def validate(self, new: Document, old: Document | None) -> list[FieldError]:
         """``ValidateCustomResourceDefinition``."""
         spec = new["spec"]
-        if spec["conversion"].get("strategy") == "Webhook":
-            raise errors.not_implemented("conversion of custom resources by webhook")
-        found = spec_errors(spec)
+        found = spec_errors(spec) + conversion_errors(spec["conversion"], "spec.conversion")
         plural, group = spec["names"].get("plural", ""), spec.get("group", "")
         name = new["metadata"].get("name", "")
         if name != f"{plural}.{group}":
@@ -153,6 +157,28 @@ def spec_errors(spec: Document) -> list[FieldError]:
             invalid("status.storedVersions", None, "must have at least one stored version")
         )
     return [*found, *name_errors(spec["names"])]
+
+
+def conversion_errors(conversion: Document, path: str) -> list[FieldError]:
+    """``ValidateCustomResourceConversion``; paths are those of the internal type, as there."""
+    strategy, webhook = conversion.get("strategy"), conversion.get("webhook") or {}
+    client, versions = webhook.get("clientConfig"), webhook.get("conversionReviewVersions")
+    if strategy not in STRATEGIES:
+        return [not_supported(f"{path}.strategy", strategy, STRATEGIES)]
+    if strategy == "None":
+        given = {"webhookClientConfig": client, "conversionReviewVersions": versions}
+        why = "should not be set when strategy is not set to Webhook"
+        return [forbidden(f"{path}.{name}", why) for name, value in given.items() if value]
+    if client is None:
+        where = f"{path}.webhookClientConfig"
+        found = [required(where, "required when strategy is set to Webhook")]
+    else:
+        found = client_errors(client, f"{path}.webhookClientConfig")
+    if not versions:
+        found.append(required(f"{path}.conversionReviewVersions"))
+    elif "v1" not in versions:
+        raise errors.not_implemented("a conversion webhook that does not understand v1")
+    return found
 
 
 def name_errors(listed: Document) -> list[FieldError]:

@@ -1,8 +1,9 @@
 """Custom resources: the strategy that a CRD's version defines.
 
-Stored in the storage version. Conversion is ``None``: versions differ in their apiVersion and in
-what their schemas keep and fill in, so every read through another version (or after the schema
-has changed) is defaulted and pruned anew.
+Stored in the storage version. With conversion ``None`` versions differ in their apiVersion and in
+what their schemas keep and fill in, and a body takes the storage version as it is read. With
+``Webhook`` objects stay in the request's version until :mod:`..conversion` has converted them.
+Every read through another version (or after the schema has changed) is defaulted and pruned anew.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ class CustomStrategy(Strategy):
         self.with_status = "status" in (version.get("subresources") or {})
         storage = next(v["name"] for v in spec["versions"] if v.get("storage"))
         self.storage = GroupVersion(spec["group"], storage)
+        conversion = spec.get("conversion") or {}
+        if conversion.get("strategy") == "Webhook":
+            self.conversion = conversion["webhook"]
         self.columns = custom_columns(version.get("additionalPrinterColumns"))
         self._clean_metadata = cleaner(named_shape(OBJECT_META))
         self._fields = {
@@ -87,11 +91,14 @@ class CustomStrategy(Strategy):
         drop_nulls(document, self.node)
         apply_defaults(document, self.node)
         prune(document, self.node, "", unknown)
-        document["apiVersion"] = str(self.storage)
+        if self.conversion is None:
+            document["apiVersion"] = str(self.storage)
         return document
 
     def on_read(self, stored: Document) -> Document:
-        """Through this version's schema."""
+        """Through this version's schema; what a webhook has to convert has been."""
+        if self.conversion is not None and stored["apiVersion"] != str(self.gv):
+            raise AssertionError(f"{stored['apiVersion']} was not converted to {self.gv}")
         shown: Document = copied(stored)
         drop_nulls(shown, self.node)
         apply_defaults(shown, self.node)
