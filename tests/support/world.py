@@ -16,20 +16,24 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.classes import read_class, status_object
+from metallb.api.classes import read_class
 from metallb.api.conditions import ServiceCondition
+from metallb.api.ip_address_pools import read_ip_address_pool
+from metallb.api.layer2_advertisements import read_l2_advertisement
 from metallb.api.meta import ObjectKey
+from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
 from metallb.api.services import ingress_object, read_service
 from metallb.api.speakers import read_speaker
 from metallb.api.virtual_ips import VirtualIP, read_virtual_ip, spec_object, to_object
 from metallb.net.addresses import address_from_name
+from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import (
     CreateVirtualIP,
     DeleteVirtualIP,
     Outcome,
-    PatchClassStatus,
+    PatchPoolStatus,
     PatchServiceStatus,
     PostEvent,
     ReconcilerSettings,
@@ -38,8 +42,17 @@ from metallb_controller.reconcile.model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metallb_controller.reconcile.model import Write
     from support.objects import JsonObject
+
+_CONFIGS: dict[str, tuple[ConfigKind, Callable[[JsonObject], Any]]] = {
+    "MetalLoadBalancerClass": (ConfigKind.CLASSES, read_class),
+    "IPAddressPool": (ConfigKind.NATIVE_POOLS, read_ip_address_pool),
+    "L2Advertisement": (ConfigKind.LAYER2_ADVERTISEMENTS, read_l2_advertisement),
+}
+"""Objects that pools are made of."""
 
 WALL = "2026-01-01T00:00:00Z"
 Ref = tuple[str, str, str]
@@ -76,7 +89,7 @@ class World:
             changed = before.get("spec") != made.get("spec")
             generation = before["metadata"].get("generation", 1) + changed
             made["metadata"] |= {"uid": before["metadata"]["uid"], "generation": generation}
-            if value["kind"] in ("Service", "MetalLoadBalancerClass"):
+            if value["kind"] == "Service" or value["kind"] in _CONFIGS:
                 made["status"] = copy.deepcopy(before.get("status", {}))
         self._commit(ref, made)
 
@@ -110,8 +123,8 @@ class World:
                 outcome = self._delete(write)
             case PatchServiceStatus():
                 outcome = self._patch_service(write)
-            case PatchClassStatus():
-                outcome = self._patch_class(write)
+            case PatchPoolStatus():
+                outcome = self._patch_pool(write)
         if self.is_checked:
             self.check()
         return outcome
@@ -169,15 +182,15 @@ class World:
         self._commit(ref, made)
         return Outcome.DONE, made
 
-    def _patch_class(self, write: PatchClassStatus) -> tuple[Outcome, JsonObject | None]:
-        ref = ("MetalLoadBalancerClass", "", write.target.key.name)
+    def _patch_pool(self, write: PatchPoolStatus) -> tuple[Outcome, JsonObject | None]:
+        ref = (write.target.kind.value, *write.target.key)
         found = self.objects.get(ref)
         if found is None:
             return Outcome.GONE, None
         if found["metadata"]["resourceVersion"] != write.resource_version:
             return Outcome.STALE, None
         made = copy.deepcopy(found)
-        made["status"] = status_object(write.status)
+        made["status"] = copy.deepcopy(dict(write.status))
         self.version += 1
         made["metadata"]["resourceVersion"] = str(self.version)
         self._commit(ref, made)
@@ -279,8 +292,13 @@ class Leader:
             case "Service":
                 found = None if value is None else read_service(value)
                 reconciler.observe_service(ObjectKey(namespace, name), found)
-            case "MetalLoadBalancerClass":
-                reconciler.observe_class(name, None if value is None else read_class(value))
+            case _ if kind in _CONFIGS:
+                config, read = _CONFIGS[kind]
+                given = None if value is None else read(value)
+                reconciler.observe_config(config, ObjectKey(namespace, name), given)
+            case "Namespace":
+                labels = None if value is None else read_namespace(value).labels
+                reconciler.observe_namespace(name, labels)
             case "Node":
                 node = None if value is None else read_node(value)
                 reconciler.observe_node(NodeName(name), node)

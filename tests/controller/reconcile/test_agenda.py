@@ -11,6 +11,7 @@ from metallb_controller.reconcile.agenda import Agenda, Touched
 from metallb_controller.reconcile.model import Target, TargetKind
 
 A, B, C = (ObjectKey("n", name) for name in "abc")
+EDGE = ObjectKey("", "edge")
 IP = ip_address("fd00::1")
 
 
@@ -44,7 +45,7 @@ def test_what_is_taken_is_gone() -> None:
 def test_what_a_decision_touched_is_added() -> None:
     agenda = Agenda()
     agenda.add_touched(Touched({IP: None}, {A: None}, {"pool": None}))
-    assert (list(agenda.vips), list(agenda.services), list(agenda.classes)) == ([IP], [A], ["pool"])
+    assert (list(agenda.vips), list(agenda.services), list(agenda.pools)) == ([IP], [A], ["pool"])
     assert agenda.statuses == {}
 
 
@@ -53,7 +54,9 @@ def test_what_a_decision_touched_is_added() -> None:
     [
         (TargetKind.VIRTUAL_IP, ObjectKey("", "fd00--1"), Agenda(vips={IP: None})),
         (TargetKind.SERVICE_STATUS, A, Agenda(statuses={A: None})),
-        (TargetKind.CLASS_STATUS, ObjectKey("", "front"), Agenda(classes={"front": None})),
+        (TargetKind.CLASS_STATUS, ObjectKey("", "front"), Agenda(pools={"front": None})),
+        (TargetKind.POOL_STATUS, EDGE, Agenda(pools={"MetalLoadBalancerPool/edge": None})),
+        (TargetKind.NATIVE_POOL_STATUS, EDGE, Agenda(pools={"IPAddressPool/edge": None})),
     ],
 )
 def test_the_target_of_a_write_is_added(kind: TargetKind, key: ObjectKey, expected: Agenda) -> None:

@@ -51,7 +51,12 @@ def test_overlapping_classes_are_told_and_the_rest_of_both_serves() -> None:
         ".spec.addressPool[0]: '10.0.0.3-10.0.0.4' overlaps with '10.0.0.1-10.0.0.3' of class "
         "old, which is older and keeps 10.0.0.3"
     )
-    assert world.class_condition("old", "Conflict") is None
+    kept = world.class_condition("old", "Conflict")
+    assert kept is not None
+    assert kept["message"] == (
+        ".spec.addressPool[0]: '10.0.0.1-10.0.0.3' overlaps with '10.0.0.3-10.0.0.4' of class "
+        "new, which is younger and goes without 10.0.0.3"
+    )
 
 
 def test_a_range_that_repeats_within_a_class_does_no_harm() -> None:

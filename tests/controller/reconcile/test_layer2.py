@@ -12,6 +12,7 @@ from metallb.api.services import read_service
 from metallb.api.speakers import read_speaker
 from metallb.api.virtual_ips import Suspension
 from metallb.domain.eligibility import NodeRefusal
+from metallb.domain.translation import translate
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.observed import Observed
 from support.objects import (
@@ -40,8 +41,10 @@ class Site:
         self.observed.roll.observe(NodeName(name), read_speaker(lease_of_speaker(name)), 0.0)
 
     def class_(self, name: str, now: float = 0.0, **spec: Any) -> None:
-        self.observed.classes[name] = read_class(class_object(name, **spec))
-        self.layer2.refresh_class(name, now)
+        (self.observed.pools[name],) = translate(
+            classes=[read_class(class_object(name, **spec))]
+        ).pools
+        self.layer2.refresh_pool(name, now)
 
     def service(self, key: ObjectKey, nodes: tuple[str, ...] = ("a", "b"), **spec: Any) -> None:
         self.observed.services[key] = read_service(service_object(key.name, **spec))
@@ -55,17 +58,17 @@ def test_a_vip_may_be_placed_before_its_class_is_known() -> None:
     site.service(WEB)
     site.layer2.place(IPS[0], "gone", (WEB,))
     assert site.layer2.orders(IPS[0]).nodes == ()
-    assert site.layer2.classes() == ["gone"]
-    site.layer2.refresh_class("gone", 0.0)
+    assert site.layer2.pools() == ["gone"]
+    site.layer2.refresh_pool("gone", 0.0)
     site.layer2.discard(IPS[0])
-    assert site.layer2.classes() == []
+    assert site.layer2.pools() == []
 
 
 def test_a_class_that_nobody_has_heard_of_is_nothing() -> None:
     layer2 = Site().layer2
-    layer2.refresh_class("never", 0.0)
+    layer2.refresh_pool("never", 0.0)
     layer2.discard(IPS[0])
-    assert layer2.classes() == []
+    assert layer2.pools() == []
     assert layer2.eligible("never") == ()
     assert layer2.refused("never") == {}
 
@@ -86,11 +89,11 @@ def test_a_class_is_forgotten_with_its_last_vip() -> None:
     site.class_("one")
     site.service(WEB)
     site.layer2.place(IPS[0], "one", (WEB,))
-    del site.observed.classes["one"]
-    site.layer2.refresh_class("one", 0.0)
-    assert site.layer2.classes() == ["one"]
+    del site.observed.pools["one"]
+    site.layer2.refresh_pool("one", 0.0)
+    assert site.layer2.pools() == ["one"]
     site.layer2.discard(IPS[0])
-    assert site.layer2.classes() == []
+    assert site.layer2.pools() == []
 
 
 def test_why_nodes_may_not_announce_is_kept() -> None:
@@ -112,13 +115,13 @@ def test_under_local_a_vip_follows_its_endpoints_and_the_nodes() -> None:
     site.layer2.place(IPS[0], "one", (WEB,))
     assert site.layer2.orders(IPS[0]).nodes == ("b",)
     del site.observed.nodes[NodeName("c")]
-    site.layer2.refresh_class("one", 0.0)
+    site.layer2.refresh_pool("one", 0.0)
     assert site.layer2.orders(IPS[0]).suspended is None
     del site.observed.nodes[NodeName("b")]
-    site.layer2.refresh_class("one", 0.0)
+    site.layer2.refresh_pool("one", 0.0)
     assert site.layer2.orders(IPS[0]).suspended is Suspension.NO_READY_ENDPOINTS
     site.node("b")
-    site.layer2.refresh_class("one", 0.0)
+    site.layer2.refresh_pool("one", 0.0)
     orders = site.layer2.orders(IPS[0])
     assert (orders.nodes, orders.suspended) == (("b",), None)
 
@@ -141,7 +144,7 @@ def test_a_change_of_policy_lifts_the_restriction() -> None:
     site.layer2.place(IPS[0], "one", (WEB,))
     assert sorted(site.layer2.orders(IPS[0]).nodes) == ["a", "b", "c"]
     site.observed.nodes.pop(NodeName("b"))
-    site.layer2.refresh_class("one", 0.0)
+    site.layer2.refresh_pool("one", 0.0)
     assert site.layer2.orders(IPS[0]).suspended is None
 
 
@@ -170,7 +173,7 @@ def test_moves_wait_for_quiet_and_keep_their_pace() -> None:
         site.layer2.place(address, "one", (key,))
     site.layer2.take_changes()
     site.node("b")
-    site.layer2.refresh_class("one", 100.0)
+    site.layer2.refresh_pool("one", 100.0)
     assert site.layer2.next_move_at() == 110.0
     assert site.layer2.rebalance(109.9) == []
     moves = [site.layer2.rebalance(at) for at in (110.0, 111.9, 112.0, 114.0, 116.0)]
@@ -187,12 +190,12 @@ def test_nodes_that_come_and_go_put_moves_off() -> None:
         site.layer2.place(address, "one", (WEB,))
     site.layer2.take_changes()
     site.node("b")
-    site.layer2.refresh_class("one", 100.0)
+    site.layer2.refresh_pool("one", 100.0)
     site.node("c")
-    site.layer2.refresh_class("one", 105.0)
+    site.layer2.refresh_pool("one", 105.0)
     assert site.layer2.rebalance(110.0) == []
     assert site.layer2.next_move_at() == 115.0
-    site.layer2.refresh_class("one", 112.0)  # nothing new
+    site.layer2.refresh_pool("one", 112.0)  # nothing new
     assert site.layer2.next_move_at() == 115.0
 
 
@@ -204,6 +207,6 @@ def test_with_policy_never_there_is_nothing_to_wait_for() -> None:
         site.layer2.place(address, "one", (WEB,))
     site.layer2.take_changes()
     site.node("b")
-    site.layer2.refresh_class("one", 100.0)
+    site.layer2.refresh_pool("one", 100.0)
     assert site.layer2.next_move_at() is None
     assert site.layer2.rebalance(1e9) == []

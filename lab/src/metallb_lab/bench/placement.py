@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from metallb.api.classes import read_class
 from metallb.api.meta import ObjectKey
 from metallb.api.nodes import ZONE_LABEL, NodeName, read_node
+from metallb.domain.translation import translate
 from metallb_controller.placement import PREFERENCE_LIMIT
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.observed import Observed
@@ -92,9 +93,10 @@ class Cluster:
     def __init__(self, vips: int, nodes: Sequence[str]) -> None:
         self.vips = [FIRST_VIP + number for number in range(vips)]
         self.observed = Observed()
-        self.observed.classes[CLASS_NAME] = read_class(
+        found = read_class(
             {"metadata": {"name": CLASS_NAME, "uid": "1", "resourceVersion": "1"}, "spec": {}}
         )
+        (self.observed.pools[CLASS_NAME],) = translate(classes=[found]).pools
         for number, name in enumerate(nodes):
             self.observed.nodes[NodeName(name)] = read_node(_node(name, f"z{number % ZONES}"))
         self.layer2 = Layer2(self.observed)
@@ -106,7 +108,7 @@ class Cluster:
 
     def place_all(self) -> Orders:
         """Place every VIP; gives their orders."""
-        self.layer2.refresh_class(CLASS_NAME, 0.0)
+        self.layer2.refresh_pool(CLASS_NAME, 0.0)
         for number, vip in enumerate(self.vips):
             holder = ObjectKey("default", f"service-{number // VIPS_OF_A_SERVICE}")
             self.layer2.place(vip, CLASS_NAME, (holder,))
@@ -114,7 +116,7 @@ class Cluster:
 
     def take_in_nodes(self, now: float) -> Orders:
         """Take in that nodes came or went; gives the orders that changed."""
-        self.layer2.refresh_class(CLASS_NAME, now)
+        self.layer2.refresh_pool(CLASS_NAME, now)
         return self._changes(now)
 
     def _changes(self, now: float) -> Orders:

@@ -1,6 +1,6 @@
 """The cluster as the reconciler of the moment sees it, counted when somebody asks.
 
-Only the replica that leads has one: the others have no series of these. Series are by class and by
+Only the replica that leads has one: the others have no series of these. Series are by pool and by
 reason, never by Service or address, so that there are not more of them in a large cluster; the
 objects' own conditions say whose they are.
 """
@@ -23,13 +23,14 @@ if TYPE_CHECKING:
     from prometheus_client import Metric
 
     from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.ip_address_pools import IPAddressPool
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.reflector import Reflector
     from metallb_controller.reconcile.assignments import Verdict
     from metallb_controller.reconcile.engine import Reconciler
 
 UNKNOWN_CLASS = ""
-"""Class of Services that name one which does not exist: what they write is no label."""
+"""Pool of Services that name one which does not exist: what they write is no label."""
 
 NOT_ANNOUNCED = "NotAnnounced"
 
@@ -92,14 +93,14 @@ def _client(term: Term | None) -> Iterator[Metric]:
     )
     stale = GaugeMetricFamily(
         "metallb_k8s_client_config_stale_bool",
-        "1 while the API server is not followed or a class cannot be used as written, else 0.",
+        "1 while the API server is not followed or a pool cannot be used as written, else 0.",
     )
     queued = GaugeMetricFamily(
         "metallb_controller_queued_writes", "Writes that wait for their turn."
     )
     if term is not None:
         is_stale = any(mirror.is_failing for mirror in mirrors) or any(
-            map(_is_wrong, term.reconciler.observed.classes.values())
+            map(_is_wrong, term.reconciler.catalogue.sources())
         )
         loaded.add_metric([], int(term.is_loaded))
         stale.add_metric([], int(is_stale))
@@ -107,7 +108,7 @@ def _client(term: Term | None) -> Iterator[Metric]:
     yield from (loaded, stale, queued)
 
 
-def _is_wrong(found: MetalLoadBalancerClass) -> bool:
+def _is_wrong(found: MetalLoadBalancerClass | IPAddressPool) -> bool:
     return bool(found.problems) or any(
         _BAD.get(item.type) is item.is_true for item in found.status.conditions
     )
@@ -121,40 +122,49 @@ def _addresses(reconciler: Reconciler | None) -> Iterator[Metric]:
     }
     free = GaugeMetricFamily(
         "metallb_controller_addresses_free",
-        "Addresses of the class that nobody holds, of families that it has ranges of.",
+        "Addresses of the pool that nobody holds, of families that it has ranges of.",
         labels=["pool", "family"],
     )
     holders = GaugeMetricFamily(
         f"{_ALLOCATOR}_services_allocated_total",
-        "Services that hold an address of the class.",
+        "Services that hold an address of the pool.",
         labels=["pool"],
     )
     if reconciler is not None:
         allocator = reconciler.allocator
-        for name in sorted(reconciler.observed.classes):
-            held = allocator.held(name)
+        names = _names(reconciler)
+        for key in sorted(reconciler.observed.pools):
+            name = names[key]
+            held = allocator.held(key)
             by_family = Counter(map(family_of, held))
             for family, (size, in_use) in pairs.items():
-                count = allocator.size(name, family)
+                count = allocator.size(key, family)
                 size.add_metric([name], count)
                 in_use.add_metric([name], by_family[family])
                 if count:
-                    free.add_metric([name, family.value], allocator.free_count(name, family))
-            total.add_metric([name], allocator.capacity(name).total)
+                    free.add_metric([name, family.value], allocator.free_count(key, family))
+            total.add_metric([name], allocator.capacity(key).total)
             used.add_metric([name], len(held))
             who = {key for item in held for key in allocator.holders(item)}
             holders.add_metric([name], len(who))
     yield from (total, used, *pairs[Family.IPV4], *pairs[Family.IPV6], free, holders)
 
 
+def _names(reconciler: Reconciler) -> dict[str, str]:
+    """Give the label of each pool: its name, or its key when a pool of another kind has it too."""
+    pools = reconciler.observed.pools.values()
+    counts = Counter(pool.name for pool in pools)
+    return {pool.key: pool.name if counts[pool.name] == 1 else pool.key for pool in pools}
+
+
 def _pair(name: str, what: str) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
     return (
         GaugeMetricFamily(
-            f"{_ALLOCATOR}_{name}_total", f"{what} in the ranges of the class.", labels=["pool"]
+            f"{_ALLOCATOR}_{name}_total", f"{what} in the ranges of the pool.", labels=["pool"]
         ),
         GaugeMetricFamily(
             f"{_ALLOCATOR}_{name}_in_use_total",
-            f"{what} of the class that Services hold.",
+            f"{what} of the pool that Services hold.",
             labels=["pool"],
         ),
     )
@@ -164,22 +174,22 @@ def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
     waiting: Counter[tuple[str, str]] = Counter()
     silent: Counter[tuple[str, str]] = Counter()
     if reconciler is not None:
-        classes, present = reconciler.observed.classes, reconciler.observed.roll.present
+        names, present = _names(reconciler), reconciler.observed.roll.present
         for verdict in reconciler.assignments.verdicts.values():
             if (reason := _why_waiting(verdict)) is not None:
-                name = verdict.binding.class_name
-                waiting[name if name in classes else UNKNOWN_CLASS, reason] += 1
+                pools = [names[key] for key in verdict.pools() if key in names]
+                waiting[pools[0] if pools else UNKNOWN_CLASS, reason] += 1
         for vip in reconciler.observed.vips.values():
             if (reason := _why_silent(vip, present)) is not None:
-                silent[vip.spec.pool, reason] += 1
+                silent[names.get(vip.spec.pool, vip.spec.pool), reason] += 1
     yield _by_reason(
         "metallb_controller_services_waiting",
-        "Services that do not get what they ask for, by class and first reason.",
+        "Services that do not get what they ask for, by pool and first reason.",
         waiting,
     )
     yield _by_reason(
         "metallb_controller_addresses_not_announced",
-        "Addresses that are held and announced by no node, by class and reason.",
+        "Addresses that are held and announced by no node, by pool and reason.",
         silent,
     )
 
@@ -203,21 +213,21 @@ def _nodes(reconciler: Reconciler | None) -> Iterator[Metric]:
     refused: Counter[tuple[str, str]] = Counter()
     eligible = GaugeMetricFamily(
         "metallb_controller_nodes_eligible",
-        "Nodes that may announce addresses of the class.",
+        "Nodes that may announce addresses of the pool.",
         labels=["pool"],
     )
     speakers = GaugeMetricFamily(
         "metallb_controller_speakers_present", "Speakers that are present in the roll."
     )
     if reconciler is not None:
-        for name in sorted(reconciler.observed.classes):
-            eligible.add_metric([name], len(reconciler.layer2.eligible(name)))
-            refused.update((name, reason) for reason in reconciler.layer2.refused(name).values())
+        for key, name in sorted(_names(reconciler).items()):
+            eligible.add_metric([name], len(reconciler.layer2.eligible(key)))
+            refused.update((name, reason) for reason in reconciler.layer2.refused(key).values())
         speakers.add_metric([], len(reconciler.observed.roll.present))
     yield eligible
     yield _by_reason(
         "metallb_controller_nodes_refused",
-        "Nodes that may not announce addresses of the class, by reason.",
+        "Nodes that may not announce addresses of the pool, by reason.",
         refused,
     )
     yield speakers

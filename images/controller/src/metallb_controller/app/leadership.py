@@ -22,7 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.classes import read_class
 from metallb.api.fields import Problem
+from metallb.api.ip_address_pools import read_ip_address_pool
+from metallb.api.layer2_advertisements import read_l2_advertisement
 from metallb.api.meta import ObjectKey
+from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
 from metallb.api.services import read_service
 from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, read_speaker
@@ -33,22 +36,26 @@ from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.resources import (
     CLASSES,
     ENDPOINT_SLICES,
+    LAYER2_ADVERTISEMENTS,
     LEASES,
+    NAMESPACES,
+    NATIVE_POOLS,
     NODES,
     SERVICES,
     VIRTUAL_IPS,
 )
 from metallb_controller.app.writes import Writer
+from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
-from metallb_controller.reconcile.model import PostEvent, TargetKind
+from metallb_controller.reconcile.model import PostEvent, ReconcilerSettings, TargetKind
 
 if TYPE_CHECKING:
-    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.namespaces import Namespace
     from metallb.api.nodes import EndpointSlice, Node
     from metallb.api.services import Service
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
-    from metallb.kube.client import ApiClient, JsonObject
+    from metallb.kube.client import ApiClient, JsonObject, Resource
     from metallb.kube.events import EventPoster
     from metallb.kube.reflector import Key
     from metallb_controller.app.metrics import Metrics
@@ -58,9 +65,10 @@ if TYPE_CHECKING:
 _QUEUED_PER_WORKER = 8
 """Writes that may wait, for each worker, before deciding pauses."""
 
-_TURN = {TargetKind.CLASS_STATUS: 0, TargetKind.SERVICE_STATUS: 1, TargetKind.VIRTUAL_IP: 2}
+_TURN = {TargetKind.SERVICE_STATUS: 1, TargetKind.VIRTUAL_IP: 2}
+_FIRST = 0
 """Which of the writes that wait goes first: a Service that has its entry need not wait for others
-to get theirs.
+to get theirs; statuses of pools, which are few, go before all.
 """
 
 log = logging.getLogger(__name__)
@@ -88,18 +96,25 @@ class Leadership:
         self._wake = asyncio.Event()
         self._queue: asyncio.PriorityQueue[tuple[int, int, Write]] = asyncio.PriorityQueue()
         self._numbers = itertools.count()
-        self.reconciler = Reconciler()
+        self.reconciler = Reconciler(
+            ReconcilerSettings(
+                rebalancing=settings.rebalancing,
+                load_balancer_class=settings.load_balancer_class,
+            )
+        )
         self.is_loaded = False
         """Whether all kinds have been read, so that it decides."""
         self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
-        self._classes = self._mirror(
-            reading, CLASSES, partial(read_class, rebalancing=settings.rebalancing), self._on_class
-        )
+        self._configs = {
+            kind: self._mirror(reading, resource, read, partial(self._on_config, kind))
+            for kind, (resource, read) in _configs(settings).items()
+        }
         self.mirrors: list[Reflector[Any]] = [
             self._vips,
             self._services,
-            self._classes,
+            *self._configs.values(),
+            self._mirror(reading, NAMESPACES, read_namespace, self._on_namespace),
             self._mirror(reading, NODES, read_node, self._on_node),
             self._mirror(reading, ENDPOINT_SLICES, read_endpoint_slice, self._on_slice),
             self._mirror(
@@ -111,7 +126,8 @@ class Leadership:
                 labelSelector=f"{COMPONENT_LABEL}={COMPONENT}",
             ),
         ]
-        self._writer = Writer(writing, self._vips.feed, self._services.feed, self._classes.feed)
+        feed_pool = {target: self._configs[kind].feed for target, kind in _STATUS_KINDS.items()}
+        self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
 
     @staticmethod
     def _mirror(
@@ -130,10 +146,12 @@ class Leadership:
         self.reconciler.observe_service(ObjectKey(*key) if new is None else new.meta.key, new)
         self._wake.set()
 
-    def _on_class(
-        self, key: Key, old: MetalLoadBalancerClass | None, new: MetalLoadBalancerClass | None
-    ) -> None:
-        self.reconciler.observe_class(key[1], new)
+    def _on_config(self, kind: ConfigKind, key: Key, old: object, new: object) -> None:
+        self.reconciler.observe_config(kind, ObjectKey(*key), new)
+        self._wake.set()
+
+    def _on_namespace(self, key: Key, old: Namespace | None, new: Namespace | None) -> None:
+        self.reconciler.observe_namespace(key[1], None if new is None else new.labels)
         self._wake.set()
 
     def _on_node(self, key: Key, old: Node | None, new: Node | None) -> None:
@@ -207,7 +225,7 @@ class Leadership:
                 if isinstance(action, PostEvent):
                     self._post(action)
                 else:
-                    turn = _TURN[action.target.kind]
+                    turn = _TURN.get(action.target.kind, _FIRST)
                     self._queue.put_nowait((turn, next(self._numbers), action))
             if is_deciding and self.reconciler.has_work():
                 await asyncio.sleep(0)
@@ -247,3 +265,18 @@ def _read_vip(value: JsonObject) -> VirtualIP | None:
         log.warning("VirtualIP %s is left out: %s", value["metadata"]["name"], found)
         return None
     return found
+
+
+_STATUS_KINDS = {
+    TargetKind.CLASS_STATUS: ConfigKind.CLASSES,
+    TargetKind.NATIVE_POOL_STATUS: ConfigKind.NATIVE_POOLS,
+}
+
+
+def _configs(settings: Settings) -> dict[ConfigKind, tuple[Resource, Any]]:
+    """Give the kinds that pools are made of: where they are, and how they are read."""
+    return {
+        ConfigKind.CLASSES: (CLASSES, partial(read_class, rebalancing=settings.rebalancing)),
+        ConfigKind.NATIVE_POOLS: (NATIVE_POOLS, read_ip_address_pool),
+        ConfigKind.LAYER2_ADVERTISEMENTS: (LAYER2_ADVERTISEMENTS, read_l2_advertisement),
+    }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from metallb.api.meta import GROUP
+from metallb.api.meta import GROUP, NATIVE_GROUP
 from metallb.kube.client import Resource
+from metallb_controller.reconcile.model import TargetKind
 
 SERVICES = Resource("", "v1", "services")
 NODES = Resource("", "v1", "nodes", is_namespaced=False)
@@ -11,3 +12,17 @@ ENDPOINT_SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
 CLASSES = Resource(GROUP, "v1alpha1", "metalloadbalancerclasses", is_namespaced=False)
 VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
+POOLS = Resource(GROUP, "v1alpha1", "metalloadbalancerpools", is_namespaced=False)
+CONFIGURATIONS = Resource(GROUP, "v1alpha1", "metalloadbalancerconfigurations", is_namespaced=False)
+NAMESPACES = Resource("", "v1", "namespaces", is_namespaced=False)
+NATIVE_POOLS = Resource(NATIVE_GROUP, "v1beta1", "ipaddresspools")
+LAYER2_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "l2advertisements")
+BGP_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "bgpadvertisements")
+COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
+
+POOL_KINDS = {
+    TargetKind.CLASS_STATUS: CLASSES,
+    TargetKind.POOL_STATUS: POOLS,
+    TargetKind.NATIVE_POOL_STATUS: NATIVE_POOLS,
+}
+"""Kinds of pool, by the target of a write of their status."""

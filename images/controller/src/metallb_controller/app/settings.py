@@ -35,6 +35,8 @@ class Settings:
     """Where `tls.crt` and `tls.key` of the webhook are."""
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
     """What holds for classes that do not say it themselves."""
+    load_balancer_class: str = ""
+    """`spec.loadBalancerClass` of the Services that MetalLB's pools serve; empty: those without."""
     concurrent_writes: int = 32
     """More gain nothing: a real API server is at its best with about so many connections."""
     election: ElectionSettings = field(default_factory=ElectionSettings)
@@ -64,6 +66,10 @@ def read_settings(
     )  # fmt: skip
     parser.add_argument("--rebalancing-delay-seconds", type=int, default=10)
     parser.add_argument("--rebalancing-moves-per-minute", type=int, default=60)
+    parser.add_argument(
+        "--load-balancer-class", "--lb-class", default="",
+        help="that of the Services which pools serve; without it, of those that have none",
+    )  # fmt: skip
     parser.add_argument("--concurrent-writes", type=int, default=32)
     parser.add_argument("--lease-seconds", type=float, default=9.0)
     parser.add_argument("--lease-retry-seconds", type=float, default=1.5)
@@ -90,6 +96,7 @@ def read_settings(
             given.rebalancing_delay_seconds,
             given.rebalancing_moves_per_minute,
         ),
+        load_balancer_class=given.load_balancer_class,
         concurrent_writes=given.concurrent_writes,
         election=election,
     )

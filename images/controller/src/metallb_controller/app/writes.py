@@ -11,7 +11,6 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.classes import status_object
 from metallb.api.services import ingress_object
 from metallb.api.virtual_ips import spec_object, to_object
 from metallb.kube.client import PatchType
@@ -25,22 +24,22 @@ from metallb.kube.errors import (
     NotFoundError,
     NotLeaderError,
 )
-from metallb_controller.app.resources import CLASSES, SERVICES, VIRTUAL_IPS
+from metallb_controller.app.resources import POOL_KINDS, SERVICES, VIRTUAL_IPS
 from metallb_controller.reconcile.model import (
     CreateVirtualIP,
     DeleteVirtualIP,
     Outcome,
-    PatchClassStatus,
+    PatchPoolStatus,
     PatchServiceStatus,
     Result,
     UpdateVirtualIP,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from metallb.kube.client import ApiClient, JsonObject
-    from metallb_controller.reconcile.model import Write
+    from metallb_controller.reconcile.model import TargetKind, Write
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +52,12 @@ class Writer:
         client: ApiClient,
         feed_vip: Callable[[JsonObject], None],
         feed_service: Callable[[JsonObject], None],
-        feed_class: Callable[[JsonObject], None],
+        feed_pool: Mapping[TargetKind, Callable[[JsonObject], None]],
     ) -> None:
         self._client = client
         self._feed_vip = feed_vip
         self._feed_service = feed_service
-        self._feed_class = feed_class
+        self._feed_pool = feed_pool
 
     async def carry_out(self, write: Write) -> Result:
         """Carry out a write; never raises but when cancelled."""
@@ -114,11 +113,14 @@ class Writer:
                 )
             case PatchServiceStatus():
                 self._feed_service(await self._patch_service(write))
-            case PatchClassStatus():
-                body = {"metadata": _as_seen(write), "status": status_object(write.status)}
-                name = write.target.key.name
-                answer = await self._client.patch(CLASSES, name, body, subresource="status")
-                self._feed_class(answer)
+            case PatchPoolStatus():
+                body = {"metadata": _as_seen(write), "status": write.status}
+                kind, key = write.target
+                resource = POOL_KINDS[kind]
+                answer = await self._client.patch(
+                    resource, key.name, body, namespace=key.namespace, subresource="status"
+                )
+                self._feed_pool[kind](answer)
 
     async def _update_vip(self, write: UpdateVirtualIP) -> JsonObject:
         """Replace the spec if it is still the one seen; what speakers report does not matter."""
@@ -152,6 +154,6 @@ class Writer:
         )
 
 
-def _as_seen(write: PatchServiceStatus | PatchClassStatus) -> dict[str, str]:
+def _as_seen(write: PatchServiceStatus | PatchPoolStatus) -> dict[str, str]:
     """Give the precondition of a patch: that the object is as it was seen."""
     return {"uid": write.uid, "resourceVersion": write.resource_version}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, assert_never
 
+from metallb.domain.address_pools import PoolKind, pool_key
 from metallb.net.addresses import address_from_name
 from metallb_controller.reconcile.model import TargetKind
 
@@ -33,7 +34,7 @@ class Agenda:
     services: dict[ObjectKey, None] = field(default_factory=dict)
     vips: dict[IPAddress, None] = field(default_factory=dict)
     statuses: dict[ObjectKey, None] = field(default_factory=dict)
-    classes: dict[str, None] = field(default_factory=dict)
+    pools: dict[str, None] = field(default_factory=dict)
 
     def add_statuses(self, keys: Iterable[ObjectKey]) -> None:
         """Add statuses of Services."""
@@ -43,7 +44,7 @@ class Agenda:
         """Add what a decision has touched."""
         self.vips.update(touched.addresses)
         self.services.update(touched.services)
-        self.classes.update(touched.pools)
+        self.pools.update(touched.pools)
 
     def add_target(self, target: Target) -> None:
         """Add the object that a write was for."""
@@ -52,8 +53,8 @@ class Agenda:
                 self.vips[address_from_name(target.key.name)] = None
             case TargetKind.SERVICE_STATUS:
                 self.statuses[target.key] = None
-            case TargetKind.CLASS_STATUS:
-                self.classes[target.key.name] = None
+            case TargetKind.CLASS_STATUS | TargetKind.POOL_STATUS | TargetKind.NATIVE_POOL_STATUS:
+                self.pools[pool_key(PoolKind(target.kind), target.key.name)] = None
             case _:
                 assert_never(target.kind)
 

@@ -11,16 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metallb.api.meta import ObjectKey
 from metallb.domain.requests import read_wish
 from metallb.domain.selection import choose_class, default_class
-from metallb.net.addresses import object_name
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.queues import Waiters
 from metallb_controller.reconcile.services import ServicePlan, claim_of, plan_service
 
 if TYPE_CHECKING:
+    from metallb.api.meta import ObjectKey
     from metallb.api.services import Service
     from metallb.api.virtual_ips import VirtualIP
     from metallb.domain.requests import RequestProblem
@@ -43,6 +42,10 @@ class Verdict:
     total: int = 1
     problems: tuple[RequestProblem, ...] = ()
 
+    def pools(self) -> tuple[str, ...]:
+        """Name the pools that it concerns."""
+        return (self.binding.class_name,)
+
 
 class Assignments:
     """Decides about Services; `verdicts` are the decisions in force."""
@@ -64,8 +67,8 @@ class Assignments:
         """Name of the default class, if there is one."""
         return self._default
 
-    def refresh_default(self) -> None:
-        """Take in that classes may have changed."""
+    def refresh_pools(self) -> None:
+        """Take in that pools may have changed."""
         self._default = default_class(
             item for item in self._observed.classes.values() if item.is_layer2
         )
@@ -101,23 +104,6 @@ class Assignments:
             touched.services[key] = None
         self._place(address)
         touched.addresses[address] = None
-        return touched
-
-    def reserve(self, address: IPAddress, vip: VirtualIP | None) -> Touched:
-        """Take in an entry, or that it is gone: what BGP announces is nobody's here.
-
-        The entry itself holds the address; a Service that was about to get it looks for another.
-        """
-        touched = Touched()
-        key = ObjectKey("", object_name(address))
-        if vip is not None and vip.spec.bgp is not None:
-            for other in self._allocator.holders(address):
-                if other != key:
-                    self._oust(address, other, touched)
-            self._layer2.discard(address)
-            self._allocator.assign(vip.spec.pool, address, key, Claim("", frozenset()))
-        elif self._allocator.claim(address, key) is not None:
-            self._oust(address, key, touched)
         return touched
 
     def _oust(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:

@@ -16,12 +16,14 @@ back as observations before it calls `done`. `now` is monotonic seconds, `wall` 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from metallb.api.meta import ObjectKey
 from metallb.net.addresses import address_from_name
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
+from metallb_controller.reconcile.catalogue import Catalogue, ConfigKind, pool_of
 from metallb_controller.reconcile.doubts import Doubts
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.ledger import Ledger, vip_target
@@ -37,12 +39,12 @@ from metallb_controller.reconcile.model import (
 )
 from metallb_controller.reconcile.observed import Observed
 from metallb_controller.reconcile.queues import Pace, Retries
-from metallb_controller.reconcile.ranges import address_spaces
 from metallb_controller.reconcile.reports import Reports
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metallb.api.classes import MetalLoadBalancerClass
-    from metallb.api.meta import ObjectKey
     from metallb.api.nodes import EndpointSlice, Node, NodeName
     from metallb.api.services import Service
     from metallb.api.speakers import Speaker
@@ -59,20 +61,22 @@ class Reconciler:
     def __init__(self, settings: ReconcilerSettings | None = None) -> None:
         self._settings = settings or ReconcilerSettings()
         self.observed = Observed()
+        self.catalogue = Catalogue(self.observed, self._settings.rebalancing)
         self.allocator = Allocator()
         self.layer2 = Layer2(self.observed)
         self.ledger = Ledger(self.observed, self.allocator, self.layer2)
         self.assignments = Assignments(self.observed, self.allocator, self.ledger, self.layer2)
         self._doubts = Doubts()
         self._reports = Reports(
-            self.observed, self.allocator, self.ledger, self.layer2, self.assignments, self._doubts
-        )
+            self.observed, self.catalogue, self.allocator, self.ledger, self.layer2,
+            self.assignments, self._doubts,
+        )  # fmt: skip
         self._retries = Retries(
             self._settings.retry_first_seconds, self._settings.retry_limit_seconds
         )
         self._agenda = Agenda()
         self._started = False
-        self._classes_changed = True
+        self._pools_changed = True
         self._nodes_changed = True
         self._pace = Pace(
             self._settings.status_delay_seconds, self._settings.status_interval_seconds
@@ -118,19 +122,25 @@ class Reconciler:
         key = service.meta.key
         return bool(service.conditions) or bool(self.allocator.addresses_of(key))
 
+    def observe_config(self, kind: ConfigKind, key: ObjectKey, found: Any) -> None:
+        """Take in an object that pools are made of, or that it is gone (None)."""
+        self._pools_changed |= self.catalogue.observe(kind, key, found)
+        if (pool := pool_of(kind, key.name)) is not None:
+            self._agenda.pools[pool] = None
+
     def observe_class(self, name: str, found: MetalLoadBalancerClass | None) -> None:
         """Take in a class, or that it is gone."""
-        before = self.observed.classes.get(name)
-        if found is None:
-            self.observed.classes.pop(name, None)
-            if before is not None and self._started:
-                held = self.allocator.capacity(name).used
-                self._events.append(self._reports.released_by(before, held))
+        self.observe_config(ConfigKind.CLASSES, ObjectKey("", name), found)
+
+    def observe_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
+        """Take in the labels of a namespace, or that it is gone."""
+        if labels is None:
+            self.observed.namespaces.pop(name, None)
         else:
-            self.observed.classes[name] = found
-        if before is None or found is None or found.meta.generation != before.meta.generation:
-            self._classes_changed = True
-        self._agenda.classes[name] = None
+            self.observed.namespaces[name] = labels
+        if self._started and any(pool.allocation for pool in self.observed.pools.values()):
+            keys = (key for key in self.observed.services if key.namespace == name)
+            self._agenda.services.update(dict.fromkeys(keys))
 
     def observe_node(self, name: NodeName, node: Node | None) -> None:
         """Take in a node, or that it is gone."""
@@ -153,12 +163,9 @@ class Reconciler:
                 self.assignments.refresh_endpoints(key)
 
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
-        """Take in a ledger entry, or that it is gone; one of BGP is not ours to write."""
+        """Take in a ledger entry, or that it is gone."""
         before = self.observed.vips.get(address)
         self._doubts.saw_vip(address, vip)
-        self._note(self.assignments.reserve(address, vip))
-        if vip is not None and vip.spec.bgp is not None:
-            return
         if vip is None:
             self.observed.vips.pop(address, None)
         elif self._doubts.is_struck(vip):
@@ -177,7 +184,7 @@ class Reconciler:
     def start(self, now: float) -> None:
         """Begin to decide: every kind has been observed completely."""
         self._started = True
-        self._refresh_classes(now)
+        self._refresh_pools(now)
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
             self._note(self.assignments.restore(self.observed.vips[address]))
             self._agenda.vips[address] = None
@@ -225,8 +232,8 @@ class Reconciler:
         for target in self._retries.take_due(now):
             self._look_at_target(target)
         self._nodes_changed |= self.observed.roll.expire(now)
-        if self._classes_changed:
-            self._refresh_classes(now)
+        if self._pools_changed:
+            self._refresh_pools(now)
             self._look_at_services()
         if self._nodes_changed:
             self._refresh_nodes(now)
@@ -244,28 +251,30 @@ class Reconciler:
         """Tell whether `step` would do something at once."""
         agenda = self._agenda
         return self._started and bool(
-            agenda.services or agenda.vips or self._classes_changed or self._nodes_changed
+            agenda.services or agenda.vips or self._pools_changed or self._nodes_changed
         )
 
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
-        times.append(self._pace.next_at(self._agenda.classes))
+        times.append(self._pace.next_at(self._agenda.pools))
         return min((time for time in times if time is not None), default=None)
 
-    def _refresh_classes(self, now: float) -> None:
-        self._classes_changed = False
-        self._reports.spaces = address_spaces(self.observed.classes.values())
-        spaces = self._reports.spaces.items()
+    def _refresh_pools(self, now: float) -> None:
+        self._pools_changed = False
+        for pool, about in self.catalogue.refresh():
+            held = self.allocator.capacity(pool.key).used
+            self._events.append(self._reports.released_by(pool, about, held))
+        spaces = self.catalogue.spaces.items()
         self.allocator.set_pools({name: space.ranges for name, space in spaces})
-        self.assignments.refresh_default()
+        self.assignments.refresh_pools()
         self._refresh_nodes(now)
 
     def _refresh_nodes(self, now: float) -> None:
         self._nodes_changed = False
-        for name in {**self._reports.spaces, **dict.fromkeys(self.layer2.classes())}:
-            self.layer2.refresh_class(name, now)
-            self._agenda.classes[name] = None
+        for key in {**self.observed.pools, **dict.fromkeys(self.layer2.pools())}:
+            self.layer2.refresh_pool(key, now)
+            self._agenda.pools[key] = None
 
     def _wake_waiters(self) -> None:
         """Look at those who wait and can have something now: none of them goes empty-handed."""
@@ -283,7 +292,7 @@ class Reconciler:
             self._agenda.statuses[key] = None
             after = self.assignments.verdicts.get(key)
             for verdict in filter(None, (before, after)):
-                self._agenda.classes[verdict.binding.class_name] = None
+                self._agenda.pools.update(dict.fromkeys(verdict.pools()))
 
     # -- writes ----------------------------------------------------------------------------------
 
@@ -314,9 +323,9 @@ class Reconciler:
             if not self._waits_for_ledger(key):  # else looked at again when that is written
                 again = self._doubts.is_doubtful_status(key)
                 self._begin(self._reports.for_service(key, wall, again=again), writes)
-        for name in self._pace.take_due(self._agenda.classes, now):
-            del self._agenda.classes[name]
-            self._begin(self._reports.for_class(name, wall), writes)
+        for name in self._pace.take_due(self._agenda.pools, now):
+            del self._agenda.pools[name]
+            self._begin(self._reports.for_pool(name, wall), writes)
         return writes
 
     def _waits_for_ledger(self, key: ObjectKey) -> bool:

@@ -1,14 +1,20 @@
-"""Placement of VIPs on nodes, class by class, and the pace at which balance is restored.
+"""Placement of VIPs on nodes, pool by pool, and the pace at which balance is restored.
 
-Each class has one `Placement` (pure, see that package). Here its inputs are gathered (eligible
-nodes, zones, and for `externalTrafficPolicy: Local` the nodes with a ready endpoint) and its
-moves are paced: a move breaks connections, so balance is restored only `delaySeconds` after nodes
-last came or went, and then at `movesPerMinute`; with policy Never not at all.
+Each pool has one `Placement` (pure, see that package). Here its inputs are gathered (eligible
+nodes, zones, the nodes that advertisements and `externalTrafficPolicy: Local` leave for a VIP) and
+its moves are paced: a move breaks connections, so balance is restored only `delaySeconds` after
+nodes last came or went, and then at `movesPerMinute`; with policy Never not at all.
+
+An advertisement is for some nodes and for some Services, and may prefer some nodes. A VIP may be
+announced by the nodes of all advertisements that are for each of its Services. Where nodes are
+preferred, only those of the highest score take part in placement, so that they share the load
+evenly, and the others follow in the order, by score: they announce when no preferred one lives.
 
 A VIP whose Services have no endpoint that can serve is *suspended*: it keeps its place, and nobody
 announces it. So a rollout that leaves a Service without pods for a moment moves nothing. One whose
-class is forbidden on every node, by its selector or by labels of the nodes, is suspended too: else
-the last node would go on with it, as it does when the others are merely away.
+pool is forbidden on every node, by selectors or by labels of the nodes, is suspended too: else the
+last node would go on with it, as it does when the others are merely away. And so is one that no
+advertisement is for, unless BGP announces the pool.
 """
 
 from __future__ import annotations
@@ -21,9 +27,10 @@ from metallb.api.nodes import NodeName
 from metallb.api.virtual_ips import Layer2Orders, Suspension, TrafficPolicy
 from metallb.domain.eligibility import NodeRefusal, eligible_nodes
 from metallb.net.addresses import address_from_name, object_name
-from metallb_controller.placement.model import Demand
+from metallb_controller.placement.model import PREFERENCE_LIMIT, Demand
 from metallb_controller.placement.model import Node as PlacementNode
 from metallb_controller.placement.placement import Placement
+from metallb_controller.reconcile.advertisements import Coverage
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
@@ -36,12 +43,27 @@ _FORBIDDEN = frozenset((NodeRefusal.NOT_SELECTED, NodeRefusal.EXCLUDED))
 """Refusals that somebody has decided; the others are the state of a node, and may be an error."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a VIP may be: what was handed to placement, and what comes after it."""
+
+    pool: str
+    holders: tuple[ObjectKey, ...]
+    confined: frozenset[NodeName] | None
+    """The nodes that advertisements and the policy Local leave; None: all of the pool."""
+    followers: tuple[NodeName, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    suspended: Suspension | None = None
+    is_by_bgp_alone: bool = False
+
+
 @dataclass(slots=True)
-class _ClassPlacement:
+class _PoolPlacement:
     placement: Placement
+    coverage: Coverage = field(default_factory=Coverage)
+    has_bgp: bool = False
     is_forbidden: bool = False
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
-    interfaces: tuple[str, ...] = ()
     eligible: tuple[NodeName, ...] = ()
     refused: dict[NodeName, NodeRefusal] = field(default_factory=dict)
     next_move_at: float = float("-inf")
@@ -49,57 +71,55 @@ class _ClassPlacement:
     vip_count: int = 0
     allowed: frozenset[NodeName] = frozenset()
     """The eligible nodes or, when there are none, those that nobody has forbidden."""
-    serving: dict[IPAddress, frozenset[NodeName]] = field(default_factory=dict)
-    """VIPs under the policy Local, with the nodes on which their endpoints can serve."""
+    confined: dict[IPAddress, None] = field(default_factory=dict)
+    """VIPs that not all nodes of the pool may announce."""
 
 
 class Layer2:
-    """Placements of all classes."""
+    """Placements of all pools."""
 
     def __init__(self, observed: Observed) -> None:
         self._observed = observed
-        self._classes: dict[str, _ClassPlacement] = {}
-        self._class_of: dict[IPAddress, str] = {}
-        self._holders: dict[IPAddress, tuple[ObjectKey, ...]] = {}
-        self._suspended: dict[IPAddress, bool] = {}
+        self._pools: dict[str, _PoolPlacement] = {}
+        self._places: dict[IPAddress, _Place] = {}
         self._changed: dict[IPAddress, None] = {}
 
-    # -- classes and nodes ---------------------------------------------------------------------
+    # -- pools and nodes -----------------------------------------------------------------------
 
-    def refresh_class(self, name: str, now: float) -> None:
-        """Take in that a class, or the nodes that it may use, may have changed."""
-        found = self._observed.classes.get(name)
-        state = self._classes.get(name)
+    def refresh_pool(self, key: str, now: float) -> None:
+        """Take in that a pool, or the nodes that it may use, may have changed."""
+        found = self._observed.pools.get(key)
+        state = self._pools.get(key)
         if found is None:
             if state is not None:
                 self._set_nodes(state, [], {}, now)
-                self._forget_if_done(name)
+                self._forget_if_done(key)
             return
         if state is None:
-            state = self._classes[name] = _ClassPlacement(Placement(name))
+            state = self._pools[key] = _PoolPlacement(Placement(key))
         state.rebalancing = found.rebalancing
+        before = state.coverage, state.has_bgp, state.is_forbidden
+        state.coverage = Coverage.of(found.layer2, self._observed.nodes.values())
+        state.has_bgp = bool(found.bgp)
         eligible, refused = eligible_nodes(
-            self._observed.nodes.values(), found.node_selector, self._observed.roll.present
+            self._observed.nodes.values(), state.coverage, self._observed.roll.present
         )
-        is_forbidden = not eligible and _FORBIDDEN.issuperset(refused.values())
-        if (state.interfaces, state.is_forbidden) != (found.interfaces, is_forbidden):
-            state.interfaces, state.is_forbidden = found.interfaces, is_forbidden
-            self._changed.update(
-                (item, None) for item, owner in self._class_of.items() if owner == name
-            )
+        state.is_forbidden = not eligible and _FORBIDDEN.issuperset(refused.values())
         nodes = [PlacementNode(node.name, node.zone) for node in eligible]
-        if self._set_nodes(state, nodes, refused, now):
-            self._place_local(name, state)
+        are_others = self._set_nodes(state, nodes, refused, now)
+        if before != (state.coverage, state.has_bgp, state.is_forbidden):
+            self._place_again(key, [item for item, at in self._places.items() if at.pool == key])
+        elif are_others:
+            self._place_again(key, list(state.confined))
 
-    def _place_local(self, name: str, state: _ClassPlacement) -> None:
-        """Look again at what depends on where endpoints are: whether any node can serve."""
-        for address, nodes in list(state.serving.items()):
-            if nodes.isdisjoint(state.allowed) is not self._suspended[address]:
-                self.place(address, name, self._holders[address])
+    def _place_again(self, key: str, addresses: list[IPAddress]) -> None:
+        for address in addresses:
+            self._changed[address] = None
+            self.place(address, key, self._places[address].holders)
 
     def _set_nodes(
         self,
-        state: _ClassPlacement,
+        state: _PoolPlacement,
         nodes: list[PlacementNode],
         refused: dict[NodeName, NodeRefusal],
         now: float,
@@ -115,65 +135,85 @@ class Layer2:
         state.may_be_uneven = True
         return state.allowed != before
 
-    def _forget_if_done(self, name: str) -> None:
-        if name not in self._observed.classes and not self._classes[name].vip_count:
-            del self._classes[name]
+    def _forget_if_done(self, key: str) -> None:
+        if key not in self._observed.pools and not self._pools[key].vip_count:
+            del self._pools[key]
 
-    def classes(self) -> list[str]:
-        """Name the classes that exist, or that VIPs are left of."""
-        return list(self._classes)
+    def pools(self) -> list[str]:
+        """Name the pools that exist, or that VIPs are left of."""
+        return list(self._pools)
 
-    def eligible(self, name: str) -> tuple[NodeName, ...]:
-        """Give the nodes that may announce addresses of a class."""
-        state = self._classes.get(name)
+    def eligible(self, key: str) -> tuple[NodeName, ...]:
+        """Give the nodes that may announce addresses of a pool."""
+        state = self._pools.get(key)
         return () if state is None else state.eligible
 
-    def refused(self, name: str) -> dict[NodeName, NodeRefusal]:
+    def refused(self, key: str) -> dict[NodeName, NodeRefusal]:
         """Give the nodes that may not, and why."""
-        state = self._classes.get(name)
+        state = self._pools.get(key)
         return {} if state is None else state.refused
 
     # -- VIPs ----------------------------------------------------------------------------------
 
     def place(self, address: IPAddress, pool: str, holders: tuple[ObjectKey, ...]) -> None:
         """Take in that a VIP exists, or that something about its holders changed."""
-        if self._class_of.get(address, pool) != pool:
+        before = self._places.get(address)
+        if before is not None and before.pool != pool:
             self.discard(address)
-        state = self._classes.get(pool)
+            before = None
+        state = self._pools.get(pool)
         if state is None:
-            state = self._classes[pool] = _ClassPlacement(Placement(pool))
-        serving = self._serving(holders)
-        if serving is None:
-            state.serving.pop(address, None)
-            suspended = not self._observed.endpoints.can_serve(holders)
-        else:
-            state.serving[address] = serving
-            suspended = serving.isdisjoint(state.allowed)
-        if self._suspended.get(address) is not suspended or address not in self._class_of:
+            state = self._pools[pool] = _PoolPlacement(Placement(pool))
+        place, eligible = self._where(state, pool, holders)
+        if before is None or _told(before) != _told(place):
             self._changed[address] = None
-        self._suspended[address] = suspended
+        self._places[address] = place
+        if place.confined is None:
+            state.confined.pop(address, None)
+        else:
+            state.confined[address] = None
         known = self._observed.vips.get(address)
         present = known.spec.layer2.nodes if known is not None and known.spec.pool == pool else ()
-        state.vip_count += address not in self._class_of
-        self._class_of[address] = pool
-        self._holders[address] = holders
+        state.vip_count += before is None
         group = str(holders[0]) if holders else ""
-        demand = Demand(object_name(address), group, None if suspended else serving)
-        state.placement.put(demand, present)
+        state.placement.put(Demand(object_name(address), group, eligible), present)
         state.may_be_uneven = True
 
     def discard(self, address: IPAddress) -> None:
         """Take in that a VIP is no more."""
-        pool = self._class_of.pop(address, None)
-        if pool is not None:
-            del self._suspended[address], self._holders[address]
+        place = self._places.pop(address, None)
+        if place is not None:
             self._changed.pop(address, None)
-            state = self._classes[pool]
-            state.serving.pop(address, None)
+            state = self._pools[place.pool]
+            state.confined.pop(address, None)
             state.placement.discard(object_name(address))
             state.vip_count -= 1
             state.may_be_uneven = True
-            self._forget_if_done(pool)
+            self._forget_if_done(place.pool)
+
+    def _where(
+        self, state: _PoolPlacement, pool: str, holders: tuple[ObjectKey, ...]
+    ) -> tuple[_Place, frozenset[NodeName] | None]:
+        """Find where a VIP may be, and the nodes that take part in its placement."""
+        serving = self._serving(holders)
+        reach = state.coverage.reach(self._observed.labels_of(key) for key in holders)
+        confined = serving if reach.nodes is None else reach.nodes
+        if reach.nodes is not None and serving is not None:
+            confined = reach.nodes & serving
+        suspended = None
+        is_silent = not state.coverage.advertisements and pool in self._observed.pools
+        is_silent |= reach.nodes is not None and not reach.nodes
+        if is_silent:
+            suspended = None if state.has_bgp else Suspension.NOT_ADVERTISED
+        elif serving is None and not self._observed.endpoints.can_serve(holders):
+            suspended = Suspension.NO_READY_ENDPOINTS
+        elif confined is not None and confined.isdisjoint(state.allowed):
+            is_local = serving is not None and serving.isdisjoint(state.allowed)
+            suspended = Suspension.NO_READY_ENDPOINTS if is_local else Suspension.NO_ELIGIBLE_NODES
+        eligible, followers = reach.split(state.eligible, confined)
+        alone = is_silent and state.has_bgp
+        place = _Place(pool, holders, confined, followers, reach.interfaces, suspended, alone)
+        return place, None if suspended is not None else eligible
 
     def _serving(self, holders: tuple[ObjectKey, ...]) -> frozenset[NodeName] | None:
         """Give the nodes to which a VIP is confined by its policy; None: it is not."""
@@ -183,22 +223,28 @@ class Layer2:
         return self._observed.endpoints.nodes(holders)
 
     def orders(self, address: IPAddress) -> Layer2Orders:
-        """Give the orders for a VIP that was placed; raises KeyError when it was not."""
-        state = self._classes[self._class_of[address]]
-        suspended = None
-        if state.is_forbidden:
+        """Give the orders for a VIP that was placed; raises KeyError when it was not.
+
+        They are empty for one that only BGP announces.
+        """
+        place = self._places[address]
+        state = self._pools[place.pool]
+        if place.is_by_bgp_alone:
+            return Layer2Orders()
+        suspended = place.suspended
+        if state.is_forbidden and suspended is not Suspension.NOT_ADVERTISED:
             suspended = Suspension.NO_ELIGIBLE_NODES
-        elif self._suspended[address]:
-            suspended = Suspension.NO_READY_ENDPOINTS
+        nodes = state.placement.order(object_name(address))
+        more = (name for name in place.followers if name not in nodes)
         return Layer2Orders(
-            nodes=state.placement.order(object_name(address)),
-            interfaces=state.interfaces,
+            nodes=(*nodes, *more)[:PREFERENCE_LIMIT] if place.followers else nodes,
+            interfaces=place.interfaces,
             suspended=suspended,
         )
 
     def take_changes(self) -> list[IPAddress]:
         """Drain the VIPs whose orders may have changed."""
-        for state in self._classes.values():
+        for state in self._pools.values():
             for name in state.placement.take_changes():
                 self._changed[address_from_name(name)] = None
         changed = list(self._changed)
@@ -210,7 +256,7 @@ class Layer2:
     def rebalance(self, now: float) -> list[Move]:
         """Make the moves that are due."""
         moves: list[Move] = []
-        for state in self._classes.values():
+        for state in self._pools.values():
             if not self._is_uneven(state) or state.next_move_at > now:
                 continue
             made = state.placement.rebalance(1)
@@ -219,13 +265,17 @@ class Layer2:
         return moves
 
     def next_move_at(self) -> float | None:
-        """Tell when the next move is due; None: every class is balanced, or is not to be."""
-        times = [state.next_move_at for state in self._classes.values() if self._is_uneven(state)]
+        """Tell when the next move is due; None: every pool is balanced, or is not to be."""
+        times = [state.next_move_at for state in self._pools.values() if self._is_uneven(state)]
         return min(times, default=None)
 
-    def _is_uneven(self, state: _ClassPlacement) -> bool:
+    def _is_uneven(self, state: _PoolPlacement) -> bool:
         if state.rebalancing.policy is RebalancingPolicy.NEVER:
             return False
         if state.may_be_uneven:
             state.may_be_uneven = not state.placement.is_balanced()
         return state.may_be_uneven
+
+
+def _told(place: _Place) -> tuple[object, ...]:
+    return (place.suspended, place.followers, place.interfaces, place.is_by_bgp_alone)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import TrafficPolicy, VirtualIPSpec, new_virtual_ip
 from metallb.net.addresses import object_name
+from metallb_controller.reconcile.advertisements import bgp_orders
 from metallb_controller.reconcile.model import (
     CreateVirtualIP,
     DeleteVirtualIP,
@@ -104,12 +105,11 @@ class Ledger:
         )
 
     def wanted_spec(self, address: IPAddress) -> VirtualIPSpec | None:
-        """Give what the VirtualIP should say; None: it should not exist, or is of BGP."""
+        """Give what the VirtualIP should say; None: it should not exist."""
         services = tuple(
             service
             for service in self._allocator.holders(address)
-            if service.namespace
-            and (not self.is_leaving(address, service) or self._is_shown(address, service))
+            if not self.is_leaving(address, service) or self._is_shown(address, service)
         )
         pool = self._allocator.pool_of(address)
         if not services or pool is None:
@@ -119,7 +119,10 @@ class Ledger:
             return vip.spec  # all are leaving: it serves as it is until the statuses are written
         first = self._observed.services.get(services[0])
         policy = TrafficPolicy.CLUSTER if first is None else first.traffic_policy
-        return VirtualIPSpec(address, pool, services, policy, self._layer2.orders(address))
+        labels = [self._observed.labels_of(service) for service in services]
+        by_bgp = bgp_orders(self._observed.pools.get(pool), labels)
+        layer2 = self._layer2.orders(address)
+        return VirtualIPSpec(address, pool, services, policy, layer2, by_bgp)
 
     def write_for(
         self, address: IPAddress, *, again: bool = False

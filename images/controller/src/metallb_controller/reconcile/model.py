@@ -7,13 +7,15 @@ out many actions at once, but the reconciler never has two of one target under w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from metallb.api.classes import Rebalancing
+
 if TYPE_CHECKING:
-    from metallb.api.classes import ClassStatus
     from metallb.api.conditions import Condition
+    from metallb.api.fields import JsonObject
     from metallb.api.meta import ObjectKey, Reference
     from metallb.api.virtual_ips import VirtualIP, VirtualIPSpec
 
@@ -24,6 +26,8 @@ class TargetKind(StrEnum):
     VIRTUAL_IP = "VirtualIP"
     SERVICE_STATUS = "Service"
     CLASS_STATUS = "MetalLoadBalancerClass"
+    POOL_STATUS = "MetalLoadBalancerPool"
+    NATIVE_POOL_STATUS = "IPAddressPool"
 
 
 class Target(NamedTuple):
@@ -74,13 +78,13 @@ class PatchServiceStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchClassStatus:
-    """Write a class's status."""
+class PatchPoolStatus:
+    """Write the status of a class or of another pool, in its JSON form."""
 
     target: Target
     uid: str
     resource_version: str
-    status: ClassStatus
+    status: JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class PostEvent:
     message: str
 
 
-Write = CreateVirtualIP | UpdateVirtualIP | DeleteVirtualIP | PatchServiceStatus | PatchClassStatus
+Write = CreateVirtualIP | UpdateVirtualIP | DeleteVirtualIP | PatchServiceStatus | PatchPoolStatus
 Action = Write | PostEvent
 
 
@@ -124,8 +128,14 @@ class ReconcilerSettings:
     services_per_step: int = 100
     """Services decided about in one step: what happens meanwhile is taken in between steps."""
     status_delay_seconds: float = 0.2
-    """A class's status is written so long after it changed: Services come first."""
+    """A pool's status is written so long after it changed: Services come first."""
     status_interval_seconds: float = 1.0
-    """A class's status is written at most so often."""
+    """A pool's status is written at most so often."""
     retry_first_seconds: float = 0.2
     retry_limit_seconds: float = 30.0
+    rebalancing: Rebalancing = field(default_factory=Rebalancing)
+    """What holds for pools whose kind cannot say it."""
+    load_balancer_class: str = ""
+    """`spec.loadBalancerClass` of the Services that MetalLB's pools serve; empty: of those without
+    one.
+    """

@@ -1,8 +1,8 @@
-"""What each class may hand out, when classes (or the ranges of one) overlap.
+"""What each pool may hand out, when pools (or the ranges of one) overlap.
 
-Classes are taken in the order of their age: the older one keeps a contested address, the younger
-one goes without it and is told which, and from whom. Everything else of both stays in use. The
-order within a class is that in which the user wrote its ranges.
+Pools are taken in the order of their age: the older one keeps a contested address, the younger one
+goes without it, and both are told which, and who the other is. Everything else of both stays in
+use. The order within a pool is that in which the user wrote its ranges.
 """
 
 from __future__ import annotations
@@ -13,61 +13,66 @@ from typing import TYPE_CHECKING
 from metallb.net.ranges import AddressRange, RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-    from metallb.api.classes import MetalLoadBalancerClass, PoolRange
+    from metallb.api.pool_options import PoolRange
+    from metallb.domain.address_pools import AddressPool
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Addresses of a range that belong to another range: of an older class, or of the same one."""
+    """Addresses of a range that are also in a range of another pool; `keeps` them: it is older."""
 
     item: PoolRange
-    other_class: str
+    other_pool: str
     other: PoolRange
     addresses: AddressRange
+    keeps: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"{self.item.path}: {self.item.text!r} overlaps with {self.other.text!r} of class "
-            f"{self.other_class}, which is older and keeps {self.addresses}"
-        )
+        start = f"{self.item.path}: {self.item.text!r} overlaps with {self.other.text!r} of "
+        if self.keeps:
+            return f"{start}{self.other_pool}, which is younger and goes without {self.addresses}"
+        return f"{start}{self.other_pool}, which is older and keeps {self.addresses}"
 
 
 @dataclass(frozen=True, slots=True)
 class AddressSpace:
-    """The ranges that a class hands out, in order, and what was taken from it."""
+    """The ranges that a pool hands out, in order, and where it overlaps with others."""
 
     ranges: tuple[AddressRange, ...]
     conflicts: tuple[Overlap, ...]
 
 
-def address_spaces(classes: Iterable[MetalLoadBalancerClass]) -> dict[str, AddressSpace]:
-    """Part the addresses between the classes."""
-    claimed: list[tuple[str, PoolRange]] = []
+def address_spaces(pools: Iterable[AddressPool]) -> dict[str, AddressSpace]:
+    """Part the addresses between the pools."""
+    claimed: list[tuple[AddressPool, PoolRange]] = []
     taken = RangeSet()
-    spaces: dict[str, AddressSpace] = {}
-    for owner in sorted(classes, key=lambda item: item.meta.seniority):
-        ranges: list[AddressRange] = []
-        conflicts: list[Overlap] = []
-        for item in owner.ranges if owner.is_layer2 else ():
+    ranges: dict[str, list[AddressRange]] = {}
+    conflicts: dict[str, list[Overlap]] = {}
+    for pool in sorted(pools, key=lambda item: (*item.meta.seniority, item.key)):
+        mine = ranges[pool.key] = []
+        conflicts[pool.key] = []
+        for item in pool.ranges if pool.is_served else ():
             wanted = RangeSet((item.range,))
             if wanted.intersection(taken):
-                conflicts.extend(_overlaps(owner.name, item, claimed))
-            ranges.extend(wanted.subtract(taken))
+                for other, overlap in _overlaps(pool, item, claimed):
+                    conflicts[pool.key].append(overlap)
+                    theirs = Overlap(overlap.other, pool.title, item, overlap.addresses, keeps=True)
+                    conflicts[other].append(theirs)
+            mine.extend(wanted.subtract(taken))
             taken = taken.union(wanted)
-            claimed.append((owner.name, item))
-        spaces[owner.name] = AddressSpace(tuple(ranges), tuple(conflicts))
-    return spaces
+            claimed.append((pool, item))
+    return {key: AddressSpace(tuple(mine), tuple(conflicts[key])) for key, mine in ranges.items()}
 
 
 def _overlaps(
-    name: str, item: PoolRange, claimed: list[tuple[str, PoolRange]]
-) -> Iterable[Overlap]:
-    """Find the ranges of other classes that an item overlaps; its own class's do no harm."""
+    pool: AddressPool, item: PoolRange, claimed: list[tuple[AddressPool, PoolRange]]
+) -> Iterator[tuple[str, Overlap]]:
+    """Find the ranges of other pools that an item overlaps; its own pool's do no harm."""
     wanted = RangeSet((item.range,))
-    for other_class, other in claimed:
-        if other_class == name:
+    for owner, other in claimed:
+        if owner.key == pool.key:
             continue
         for addresses in wanted.intersection(RangeSet((other.range,))):
-            yield Overlap(item, other_class, other, addresses)
+            yield owner.key, Overlap(item, owner.title, other, addresses)

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from metallb.api.classes import ClassStatus, status_object
 from metallb.api.conditions import Condition, ServiceCondition, stamped
-from metallb.api.meta import ObjectKey
+from metallb.api.ip_address_pools import PoolCounts, PoolStatus, pool_status_object
+from metallb.domain.address_pools import PoolKind
 from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.domain.selection import BindingReason
+from metallb.net.addresses import Family, family_of
 from metallb_controller.reconcile.model import (
-    PatchClassStatus,
+    PatchPoolStatus,
     PatchServiceStatus,
     PostEvent,
     Target,
     TargetKind,
 )
-from metallb_controller.reconcile.ranges import AddressSpace
-from metallb_controller.reconcile.status import ClassFacts, class_status, service_conditions
+from metallb_controller.reconcile.status import PoolFacts, pool_conditions, service_conditions
 
 if TYPE_CHECKING:
-    from metallb.api.classes import ClassStatus, MetalLoadBalancerClass
-    from metallb.api.meta import Reference
+    from collections.abc import Collection, Mapping
+
+    from metallb.api.meta import ObjectKey, Reference
     from metallb.api.services import Service
+    from metallb.domain.address_pools import AddressPool
     from metallb_controller.allocator.state import Allocator
     from metallb_controller.reconcile.assignments import Assignments, Verdict
+    from metallb_controller.reconcile.catalogue import Catalogue
     from metallb_controller.reconcile.doubts import Doubts
     from metallb_controller.reconcile.layer2 import Layer2
     from metallb_controller.reconcile.ledger import Ledger
     from metallb_controller.reconcile.observed import Observed
 
 
-_NO_SPACE = AddressSpace((), ())
+INT64_MAX = 2**63 - 1
+"""Counts saturate at what the API can hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """A status patch, and the Events to post once it is written."""
 
-    write: PatchServiceStatus | PatchClassStatus
+    write: PatchServiceStatus | PatchPoolStatus
     events: tuple[PostEvent, ...] = ()
 
 
@@ -48,6 +55,7 @@ class Reports:
     def __init__(
         self,
         observed: Observed,
+        catalogue: Catalogue,
         allocator: Allocator,
         ledger: Ledger,
         layer2: Layer2,
@@ -55,12 +63,12 @@ class Reports:
         doubts: Doubts,
     ) -> None:
         self._observed = observed
+        self._catalogue = catalogue
         self._allocator = allocator
         self._ledger = ledger
         self._layer2 = layer2
         self._assignments = assignments
         self._doubts = doubts
-        self.spaces: dict[str, AddressSpace] = {}
 
     # -- Services --------------------------------------------------------------------------------
 
@@ -136,43 +144,79 @@ class Reports:
             )
         )
 
-    # -- classes ---------------------------------------------------------------------------------
+    # -- pools -----------------------------------------------------------------------------------
 
-    def for_class(self, name: str, wall: str) -> Report | None:
-        """Give the status patch that a class needs, if any."""
-        found = self._observed.classes.get(name)
-        if found is None:
+    def for_pool(self, key: str, wall: str) -> Report | None:
+        """Give the status patch that a pool needs, if any."""
+        pool = self._observed.pools.get(key)
+        if pool is None:
             return None
-        wanted = class_status(found, self._facts(name))
-        present = {condition.type: condition for condition in found.status.conditions}
-        news = [
-            item for item in wanted.conditions if not item.says_the_same_as(present.get(item.type))
-        ]
-        if not news and _counts(wanted) == _counts(found.status):
+        source = self._catalogue.source(pool)
+        present = {condition.type: condition for condition in source.status.conditions}
+        conditions = pool_conditions(pool, self._facts(pool, present))
+        news = [item for item in conditions if not item.says_the_same_as(present.get(item.type))]
+        stamps = tuple(stamped(item, present, wall) for item in conditions)
+        if pool.kind is PoolKind.CLASS:
+            status: ClassStatus | PoolStatus = self._class_status(pool, stamps)
+        else:
+            status = self._pool_status(pool, stamps)
+        if not news and status == source.status:
             return None
-        status = _stamped(wanted, present, wall)
-        target = Target(TargetKind.CLASS_STATUS, ObjectKey("", name))
-        write = PatchClassStatus(target, found.meta.uid, found.meta.resource_version, status)
-        return Report(write, tuple(_class_events(found, news)))
+        if isinstance(status, ClassStatus):
+            body = status_object(status)
+        else:
+            body = pool_status_object(status)
+        target = Target(TargetKind(pool.kind), pool.meta.key)
+        write = PatchPoolStatus(target, pool.meta.uid, source.meta.resource_version, body)
+        return Report(write, tuple(_pool_events(source.reference(), present, news)))
 
-    def _facts(self, name: str) -> ClassFacts:
-        return ClassFacts(
-            capacity=self._allocator.capacity(name),
-            space=self.spaces.get(name, _NO_SPACE),
-            held_outside=self._allocator.held_outside(name),
-            eligible=self._layer2.eligible(name),
-            refused=self._layer2.refused(name),
+    def _class_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> ClassStatus:
+        capacity = self._allocator.capacity(pool.key)
+        return ClassStatus(
+            total=min(capacity.total, INT64_MAX),
+            used=capacity.used,
+            free=min(capacity.free, INT64_MAX),
+            eligible_nodes=len(self._layer2.eligible(pool.key)),
+            observed_generation=pool.meta.generation,
+            conditions=conditions,
+        )
+
+    def _pool_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> PoolStatus:
+        held = Counter(map(family_of, self._allocator.held(pool.key)))
+        free = {
+            family: min(self._allocator.free_count(pool.key, family), INT64_MAX)
+            for family in Family
+        }
+        counts = PoolCounts(
+            held[Family.IPV4], held[Family.IPV6], free[Family.IPV4], free[Family.IPV6]
+        )
+        return PoolStatus(counts, pool.meta.generation, conditions)
+
+    def _facts(self, pool: AddressPool, before: Collection[str]) -> PoolFacts:
+        return PoolFacts(
+            capacity=self._allocator.capacity(pool.key),
+            space=self._catalogue.space(pool.key),
+            held_outside=self._allocator.held_outside(pool.key),
+            eligible=self._layer2.eligible(pool.key),
+            refused=self._layer2.refused(pool.key),
             default_class=self._assignments.default_class,
+            selection=_selection(pool),
+            problems=self._catalogue.problems(pool),
+            before=before,
         )
 
-    def released_by(self, found: MetalLoadBalancerClass, count: int) -> PostEvent:
-        """Tell that a class is gone and took its addresses along."""
-        return PostEvent(
-            found.reference(),
-            True,
-            BindingReason.DELETED,
-            f"class {found.name} is deleted; {count} addresses are released",
-        )
+    def released_by(self, found: AddressPool, about: Reference, count: int) -> PostEvent:
+        """Tell that a pool is gone and took its addresses along."""
+        text = f"{found.title} is deleted; {count} addresses are released"
+        return PostEvent(about, True, BindingReason.DELETED, text)
+
+
+def _selection(pool: AddressPool) -> str:
+    """Say how the nodes of a pool are chosen."""
+    if pool.kind is PoolKind.CLASS:
+        selectors = [selector for item in pool.layer2 for selector in item.node_selectors]
+        return f"nodeSelector {' or '.join(map(str, selectors)) or 'every node'}"
+    return f"advertisements {', '.join(sorted(item.name for item in pool.layer2))}"
 
 
 def _shows(service: Service, addresses: tuple[str, ...]) -> bool:
@@ -197,28 +241,13 @@ def _told(item: Condition) -> str:
     return item.message
 
 
-def _class_events(found: MetalLoadBalancerClass, news: list[Condition]) -> list[PostEvent]:
-    before = {condition.type: condition for condition in found.status.conditions}
+def _pool_events(
+    about: Reference, before: Mapping[str, Condition], news: list[Condition]
+) -> list[PostEvent]:
     events: list[PostEvent] = []
     for item in news:
         bad_when = item.type not in ("Ready", "Valid", "Default")
         was = before.get(item.type)
         if item.is_true is bad_when and (was is None or was.message != item.message):
-            events.append(PostEvent(found.reference(), True, item.reason, item.message))
+            events.append(PostEvent(about, True, item.reason, item.message))
     return events
-
-
-def _counts(status: ClassStatus) -> tuple[int, ...]:
-    return (
-        status.total,
-        status.used,
-        status.free,
-        status.eligible_nodes,
-        status.observed_generation,
-        len(status.conditions),
-    )
-
-
-def _stamped(wanted: ClassStatus, present: dict[str, Condition], wall: str) -> ClassStatus:
-    conditions = tuple(stamped(item, present, wall) for item in wanted.conditions)
-    return replace(wanted, conditions=conditions)

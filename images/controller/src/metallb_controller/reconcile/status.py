@@ -1,22 +1,23 @@
-"""What the statuses of Services and classes say, from what was decided."""
+"""What the statuses of Services and pools say, from what was decided."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metallb.api.classes import ClassStatus
 from metallb.api.conditions import ClassCondition, Condition, ServiceCondition
 from metallb.api.fields import shown
 from metallb.api.services import CLASS_ANNOTATION
+from metallb.domain.address_pools import PoolKind
 from metallb.domain.selection import BindingReason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.fields import Problem
     from metallb.api.nodes import NodeName
     from metallb.api.services import Service
+    from metallb.domain.address_pools import AddressPool
     from metallb.domain.eligibility import NodeRefusal
     from metallb.domain.requests import RequestProblem
     from metallb.domain.selection import Binding
@@ -83,8 +84,12 @@ def _unknown(name: str, classes: Collection[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class ClassFacts:
-    """All that a class's status is made of."""
+class PoolFacts:
+    """All that a pool's status is made of.
+
+    `selection` says how its nodes are chosen, `problems` what is wrong in its object, `before` are
+    the condition types that its status has.
+    """
 
     capacity: Capacity
     space: AddressSpace
@@ -92,54 +97,56 @@ class ClassFacts:
     eligible: Sequence[NodeName]
     refused: dict[NodeName, NodeRefusal]
     default_class: str | None
+    selection: str
+    problems: Sequence[Problem]
+    before: Collection[str]
 
 
-def class_status(found: MetalLoadBalancerClass, facts: ClassFacts) -> ClassStatus:
-    """Give the status of a class; transition times are not set yet."""
-    conditions = [_ready(found, facts), _valid(found)]
-    before = {condition.type for condition in found.status.conditions}
+def pool_conditions(pool: AddressPool, facts: PoolFacts) -> list[Condition]:
+    """Give the conditions of a pool; transition times are not set yet."""
+    conditions = [_ready(pool, facts), _valid(facts)]
+    if pool.is_default:
+        conditions.append(_default(pool, facts))
     optional = [_conflict(facts), _exhausted(facts), _outside(facts)]
-    if found.is_default:
-        conditions.append(_default(found, facts))
-    conditions += [item for item in optional if item.is_true or item.type in before]
-    generation = found.meta.generation
-    return ClassStatus(
-        total=facts.capacity.total,
-        used=facts.capacity.used,
-        free=facts.capacity.free,
-        eligible_nodes=len(facts.eligible),
-        observed_generation=generation,
-        conditions=tuple(conditions),
-    )
+    conditions += [item for item in optional if item.is_true or item.type in facts.before]
+    return conditions
 
 
-def _ready(found: MetalLoadBalancerClass, facts: ClassFacts) -> Condition:
+def _ready(pool: AddressPool, facts: PoolFacts) -> Condition:
     kind = ClassCondition.READY
-    if not found.is_layer2:
+    if not pool.is_served:
         return Condition(kind, False, "UnsupportedType", "only type L2 is served")
     if not facts.space.ranges:
-        return Condition(kind, False, "NoAddresses", "no range of spec.addressPool can be used")
+        field = "spec.addressPool" if pool.kind is PoolKind.CLASS else "spec.addresses"
+        return Condition(kind, False, "NoAddresses", f"no range of {field} can be used")
+    if pool.is_disabled:
+        return Condition(kind, False, "Disabled", "spec.disabled: nobody new gets an address")
+    free = f"{facts.capacity.free} addresses free"
+    if not pool.layer2 and not pool.bgp:
+        message = f"{free}, but no advertisement is for the pool: nobody announces its addresses"
+        return Condition(kind, False, "NotAdvertised", message)
+    if not pool.layer2:
+        return Condition(kind, True, "Serving", f"{free}, announced by BGP")
     if not facts.eligible:
-        return Condition(kind, False, "NoEligibleNodes", _why_nobody(found, facts))
-    message = f"{facts.capacity.free} addresses free, {len(facts.eligible)} nodes may announce"
-    return Condition(kind, True, "Serving", message)
+        return Condition(kind, False, "NoEligibleNodes", _why_nobody(facts))
+    return Condition(kind, True, "Serving", f"{free}, {len(facts.eligible)} nodes may announce")
 
 
-def _why_nobody(found: MetalLoadBalancerClass, facts: ClassFacts) -> str:
+def _why_nobody(facts: PoolFacts) -> str:
     reasons: dict[str, list[str]] = {}
     for node, reason in sorted(facts.refused.items()):
         reasons.setdefault(reason, []).append(node)
     detail = "; ".join(f"{reason}: {listed(nodes)}" for reason, nodes in reasons.items())
-    return f"nodeSelector {found.node_selector}: {detail or 'there are no nodes'}"
+    return f"{facts.selection}: {detail or 'there are no nodes'}"
 
 
-def _valid(found: MetalLoadBalancerClass) -> Condition:
-    if not found.problems:
+def _valid(facts: PoolFacts) -> Condition:
+    if not facts.problems:
         return Condition(ClassCondition.VALID, True, "Valid", "")
-    return Condition(ClassCondition.VALID, False, "InvalidSpec", _joined(map(str, found.problems)))
+    return Condition(ClassCondition.VALID, False, "InvalidSpec", _joined(map(str, facts.problems)))
 
 
-def _conflict(facts: ClassFacts) -> Condition:
+def _conflict(facts: PoolFacts) -> Condition:
     conflicts = facts.space.conflicts
     return Condition(
         ClassCondition.CONFLICT,
@@ -149,7 +156,7 @@ def _conflict(facts: ClassFacts) -> Condition:
     )
 
 
-def _exhausted(facts: ClassFacts) -> Condition:
+def _exhausted(facts: PoolFacts) -> Condition:
     exhausted = facts.capacity.free == 0 and facts.capacity.total > 0
     return Condition(
         ClassCondition.EXHAUSTED,
@@ -159,15 +166,15 @@ def _exhausted(facts: ClassFacts) -> Condition:
     )
 
 
-def _outside(facts: ClassFacts) -> Condition:
+def _outside(facts: PoolFacts) -> Condition:
     held = facts.held_outside
     message = f"held, though no range has them: {listed(held)}" if held else ""
     reason = "RangesNarrowed" if held else "AllWithin"
     return Condition(ClassCondition.HELD_OUTSIDE, bool(held), reason, message)
 
 
-def _default(found: MetalLoadBalancerClass, facts: ClassFacts) -> Condition:
-    if facts.default_class == found.name:
+def _default(pool: AddressPool, facts: PoolFacts) -> Condition:
+    if facts.default_class == pool.name:
         return Condition(ClassCondition.DEFAULT, True, "Default", "")
     message = f"class {facts.default_class} is the default too, is older, and wins"
     return Condition(ClassCondition.DEFAULT, False, "OlderDefault", message)

@@ -9,13 +9,19 @@ always hold.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Container, Iterable, Mapping
 
     from metallb.api.nodes import Node, NodeName
-    from metallb.api.selectors import NodeSelector
+
+
+class Selector(Protocol):
+    """What chooses nodes by their labels."""
+
+    def matches(self, labels: Mapping[str, str]) -> bool:
+        """Tell whether a node with these labels is chosen."""
 
 
 class NodeRefusal(StrEnum):
@@ -29,7 +35,7 @@ class NodeRefusal(StrEnum):
 
 
 def why_not(
-    node: Node, selector: NodeSelector, speakers: Container[NodeName]
+    node: Node, selector: Selector, speakers: Container[NodeName]
 ) -> NodeRefusal | None:
     """Tell why a node may not announce; the first reason that holds; None: it may.
 
@@ -47,7 +53,7 @@ def why_not(
 
 
 def eligible_nodes(
-    nodes: Iterable[Node], selector: NodeSelector, speakers: Container[NodeName]
+    nodes: Iterable[Node], selector: Selector, speakers: Container[NodeName]
 ) -> tuple[list[Node], dict[NodeName, NodeRefusal]]:
     """Part the nodes into those that may announce (by name) and those refused, with the reason."""
     eligible: list[Node] = []
