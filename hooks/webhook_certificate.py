@@ -9,9 +9,9 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "di
 
 from metallb.domain.decisions import NAMESPACE
 from metallb.domain.webhook_certificate import SECRET, webhook_certificate
-from metallb.hook.certificates import is_good, make_pair
 from metallb.hook.config import Binding, HookConfig
 from metallb.hook.runner import run
+from metallb.tls.certificates import is_good, make_pair
 
 CONFIG = HookConfig(
     queue="webhook-certificate",

@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from metallb.domain.webhook_certificate import (
+    OWNER,
+    OWNER_LABEL,
     RENEWAL,
     TlsPair,
+    read_secret,
+    renewal,
+    secret_object,
     service_names,
     webhook_certificate,
 )
@@ -110,3 +115,62 @@ def test_a_secret_that_cannot_be_read_is_as_good_as_none(secret: list[Any]) -> N
 def test_without_a_domain_the_short_names_do() -> None:
     assert service_names({})[-1] == "metallb-webhook.d8-metallb.svc"
     assert service_names(None) == service_names({"discovery": {"clusterDomain": ""}})
+
+
+# ---------------------------------------------------------------- kept by the controller
+
+
+def _secret(pair: TlsPair, *, label: str = OWNER) -> dict[str, Any]:
+    value = secret_object(pair, None)
+    value["metadata"] |= {"resourceVersion": "7", "labels": {OWNER_LABEL: label}}
+    return value
+
+
+def _renewed(maker: Maker, value: dict[str, Any] | None) -> TlsPair | None:
+    stored = None if value is None else read_secret(value)
+    return renewal(stored, "metallb-system", NOW, maker.is_good, maker.make)
+
+
+def test_without_a_secret_a_pair_is_made_for_the_names_of_the_namespace() -> None:
+    maker = Maker()
+    made = _renewed(maker, None)
+    assert made is not None
+    assert secret_object(made, None)["metadata"] == {
+        "name": "metallb-webhook-tls",
+        "labels": {OWNER_LABEL: OWNER},
+    }
+    [(names, now, bundle)] = maker.made
+    assert names[-1] == "metallb-webhook.metallb-system.svc"
+    assert (now, bundle) == (NOW, "")
+
+
+def test_a_pair_that_is_good_for_long_enough_stays() -> None:
+    maker = Maker(KEPT)
+    assert _renewed(maker, _secret(KEPT)) is None
+    assert [until for _names, until in maker.asked] == [NOW + RENEWAL]
+
+
+def test_one_that_ends_soon_is_replaced_and_its_authority_stays_behind() -> None:
+    maker = Maker()
+    value = _secret(OLD)
+    assert _renewed(maker, value) is not None
+    assert maker.made[0][2] == "ca-old"
+    written = secret_object(KEPT, read_secret(value))
+    assert written["metadata"]["resourceVersion"] == "7"
+    assert read_secret(written).pair == KEPT
+
+
+@pytest.mark.parametrize("label", ["", "Helm"])
+def test_a_secret_of_somebody_else_is_left_alone_though_it_has_ended(label: str) -> None:
+    maker = Maker()
+    assert _renewed(maker, _secret(OLD, label=label)) is None
+    assert maker.made == []
+
+
+@pytest.mark.parametrize("data", [*HOSTILE, {"ca.crt": "%", "tls.crt": "x", "tls.key": "x"}, {}])
+def test_a_secret_of_ours_that_cannot_be_read_is_replaced(data: Any) -> None:
+    value = {**_secret(OLD), "data": data}
+    assert read_secret(value).pair is None
+    maker = Maker()
+    assert _renewed(maker, value) is not None
+    assert maker.made[0][2] == ""

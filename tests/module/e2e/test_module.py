@@ -19,9 +19,9 @@ from metallb.domain.findings import rfc3339
 from metallb.domain.heartbeat_keys import PHASE_ANNOTATION, SECRET, SINCE_ANNOTATION, Phase
 from metallb.domain.webhook_certificate import LIFETIME
 from metallb.domain.webhook_certificate import SECRET as CERTIFICATE
-from metallb.hook.certificates import make_pair
 from metallb.kube.client import PatchType
 from metallb.kube.errors import ApiError
+from metallb.tls.certificates import make_pair
 from metallb_lab import images, netns, objects, probes
 from metallb_lab.objects import DAEMON_SETS, NAMESPACE, SECRETS
 from metallb_lab.pods import module

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from metallb.hook.certificates import is_good
+from metallb.tls.certificates import is_good
 from metallb_lab.operator.metrics import HookMetrics
 from metallb_lab.operator.module import load_module
 from metallb_lab.operator.values import ModuleValues

@@ -8,6 +8,10 @@ there yet. So no run makes a pair while a good one exists, and the checksum of t
 
 The authority that signed the last leaf stays in the bundle behind the new one: for the minutes in
 which a pod still serves the old leaf, the API server still accepts it.
+
+Where no hook runs, the leading controller keeps the Secret itself (`renewal`). It writes only a
+Secret that is not there or has its own label: one of the chart, which a hook filled or a user,
+has not, and is used as it is.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from __future__ import annotations
 import base64
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metallb.api.fields import Fields
 from metallb.domain.decisions import NAMESPACE, Decision
@@ -24,10 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from metallb.api.fields import JsonObject
     from metallb.domain.decisions import Situation
 
 SERVICE = "metallb-webhook"
 SECRET = "metallb-webhook-tls"
+OWNER_LABEL = "app.kubernetes.io/managed-by"
+OWNER = "metallb-controller"
+"""Label of a Secret that the controller keeps."""
 LIFETIME = timedelta(days=365)
 RENEWAL = timedelta(days=30)
 """How long before its end a certificate is replaced."""
@@ -40,6 +48,15 @@ class TlsPair:
     ca: str
     crt: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPair:
+    """The Secret as it is: what is in it, if that can be read, and whether we are to keep it."""
+
+    pair: TlsPair | None
+    is_ours: bool
+    resource_version: str
 
 
 def webhook_certificate(
@@ -61,13 +78,61 @@ def webhook_certificate(
     return Decision(values={"internal.webhookCert": asdict(chosen)})
 
 
+def renewal(
+    stored: StoredPair | None,
+    namespace: str,
+    now: datetime,
+    is_good: Callable[[TlsPair, Sequence[str], datetime], bool],
+    make: Callable[[Sequence[str], datetime, str], TlsPair],
+) -> TlsPair | None:
+    """Give the pair that the controller is to write into its Secret; None: nothing is to be done.
+
+    `is_good` and `make` are as above.
+    """
+    names = names_in(namespace)
+    if stored is None:
+        return make(names, now, "")
+    if not stored.is_ours:
+        return None
+    if stored.pair is not None and is_good(stored.pair, names, now + RENEWAL):
+        return None
+    return make(names, now, stored.pair.ca if stored.pair is not None else "")
+
+
+def secret_object(pair: TlsPair, stored: StoredPair | None) -> dict[str, Any]:
+    """Give the Secret that holds a pair; it replaces the stored one only as that was seen."""
+    meta: dict[str, Any] = {"name": SECRET, "labels": {OWNER_LABEL: OWNER}}
+    if stored is not None:
+        meta["resourceVersion"] = stored.resource_version
+    texts = {"ca.crt": pair.ca, "tls.crt": pair.crt, "tls.key": pair.key}
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    return {"type": "kubernetes.io/tls", "metadata": meta, "data": data}
+
+
+def read_secret(value: JsonObject) -> StoredPair:
+    """Read the Secret; never raises."""
+    fields = Fields(value)
+    meta, data = fields.child("metadata"), fields.child("data")
+    try:
+        pair = _pair(*(_decoded(data.text(name)) for name in ("ca.crt", "tls.crt", "tls.key")))
+    except ValueError:
+        pair = None
+    is_ours = meta.child("labels").text(OWNER_LABEL) == OWNER
+    return StoredPair(pair, is_ours, meta.text("resourceVersion"))
+
+
 def service_names(shared: object) -> list[str]:
     """Give the names and addresses by which the webhook may be called."""
     discovered = Fields(shared if isinstance(shared, dict) else {}).child("discovery")
-    name = f"{SERVICE}.{NAMESPACE}"
-    names = ["localhost", "127.0.0.1", SERVICE, name, f"{name}.svc"]
     domain = discovered.text("clusterDomain")
-    return [*names, f"{name}.svc.{domain}"] if domain else names
+    names = names_in(NAMESPACE)
+    return [*names, f"{names[-1]}.{domain}"] if domain else names
+
+
+def names_in(namespace: str) -> list[str]:
+    """Give the names that the webhook has in every cluster."""
+    name = f"{SERVICE}.{namespace}"
+    return ["localhost", "127.0.0.1", SERVICE, name, f"{name}.svc"]
 
 
 def _in_secret(situation: Situation) -> TlsPair | None:

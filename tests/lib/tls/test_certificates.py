@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from metallb.domain.webhook_certificate import LIFETIME, RENEWAL, TlsPair
-from metallb.hook.certificates import is_good, make_pair
+from metallb.tls.certificates import is_good, make_pair
 from support.situations import NOW
 
 if TYPE_CHECKING:
