@@ -205,3 +205,21 @@ def native_object(
         },
         "spec": spec,
     }
+
+
+def metal_object(
+    kind: str, name: str = "x", *, created: str = "2026-01-01T00:00:00Z", **spec: Any
+) -> JsonObject:
+    """Make an object of Deckhouse's kinds."""
+    return {
+        "apiVersion": "network.deckhouse.io/v1alpha1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": created,
+        },
+        "spec": spec,
+    }

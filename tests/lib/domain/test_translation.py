@@ -204,3 +204,8 @@ def test_of_two_pools_with_one_name_the_older_is_used() -> None:
         assert [pool.meta for pool in found.pools] == [old.meta]
         (problem,) = found.problems["IPAddressPool", new.meta.key]
         assert str(problem).startswith(".metadata.name: metallb-system/edge has this name")
+
+
+def test_how_people_are_told_of_a_pool() -> None:
+    found = translate(classes=[read_class(class_object("front"))], native_pools=[native("edge")])
+    assert [pool.title for pool in found.pools] == ["pool edge", "class front"]

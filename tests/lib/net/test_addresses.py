@@ -44,6 +44,7 @@ def test_an_address_is_read_in_any_notation(text: str, expected: IPv4Address) ->
         ("010.0.0.1", "not an IPv4 or IPv6 address"),
         ("host", "not an IPv4 or IPv6 address"),
         ("10.0.0.1,10.0.0.2", "not an IPv4 or IPv6 address"),
+        ("1" * 101, "… is not an IPv4 or IPv6 address"),
     ],
 )
 def test_what_is_no_address_is_named_in_the_complaint(text: str, complaint: str) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from ipaddress import ip_address
+from ipaddress import IPv4Address, ip_address, summarize_address_range
 
 import pytest
 from hypothesis import given
@@ -14,6 +14,7 @@ from metallb.net.ranges import (
     address_at,
     parse_range,
     parse_whole_range,
+    widest_prefix,
 )
 
 
@@ -90,6 +91,44 @@ def test_a_whole_range_has_every_address_of_a_prefix(text: str, first: str, last
     found = parse_whole_range(text)
     assert address_at(found.family, found.first) == ip_address(first)
     assert address_at(found.family, found.last) == ip_address(last)
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 101, "1" * 101 + "/24", "10.0.0.1-" + "1" * 100, "x" * 10**6]
+)
+def test_a_text_that_is_too_long_is_not_repeated_whole(text: str) -> None:
+    for parse in (parse_range, parse_whole_range):
+        with pytest.raises(ValueError, match="is not a") as caught:
+            parse(text)
+        assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("3.3.3.2-3.3.3.254", 26),
+        ("10.0.0.0/24", 24),
+        ("10.0.0.7", 32),
+        ("10.0.0.1-10.0.0.2", 32),
+        ("10.0.0.0-10.0.1.255", 23),
+        ("10.0.0.128-10.0.1.127", 25),
+        ("0.0.0.0/0", 0),
+        ("fd00::/64", 64),
+        ("::/0", 0),
+        ("fd00::1-fd00::1f", 124),
+    ],
+)
+def test_the_widest_prefix_of_a_range(text: str, length: int) -> None:
+    """metallb.md §4.3."""
+    assert widest_prefix(parse_whole_range(text)) == length
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_the_widest_prefix_is_that_of_the_sum(one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    parts = summarize_address_range(IPv4Address(first), IPv4Address(last))
+    found = widest_prefix(AddressRange(Family.IPV4, first, last))
+    assert found == min(part.prefixlen for part in parts)
 
 
 def test_a_range_speaks_of_itself_as_people_write_it() -> None:

@@ -102,7 +102,7 @@ def read_class(
         interfaces=read_interfaces(l2),
         node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
         rebalancing=_read_rebalancing(l2.child("rebalancing"), rebalancing),
-        status=_read_status(Fields(value).child("status")),
+        status=read_status(Fields(value).child("status")),
         options=read_pool_options(spec),
         problems=tuple(fields.problems),
     )
@@ -116,7 +116,8 @@ def _read_rebalancing(fields: Fields, default: Rebalancing) -> Rebalancing:
     )
 
 
-def _read_status(status: Fields) -> ClassStatus:
+def read_status(status: Fields) -> ClassStatus:
+    """Read `status` of a class or a MetalLoadBalancerPool."""
     addresses = status.child("addresses")
     conditions = read_conditions(status, CLASS_CONDITIONS)
     return ClassStatus(

@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metallb.api.fields import shown
 from metallb.net.ranges import AddressRange, parse_range, parse_whole_range
 
 if TYPE_CHECKING:
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 
 RETENTION_SECONDS_MAX = 604_800
 QUOTA_MAX = 2**31 - 1
-
-_TEXT_CHARACTERS = 100
-"""No range is longer; what is would only make messages long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,6 @@ def read_ranges(fields: Fields, name: str, *, is_whole: bool) -> tuple[PoolRange
     for index, text in enumerate(fields.texts(name)):
         place = f"{name}[{index}]"
         try:
-            if len(text) > _TEXT_CHARACTERS:
-                raise ValueError(f"{shown(text)} is not a range of addresses")
             found.append(PoolRange(text, f"{fields.path}.{place}", parse(text)))
         except ValueError as error:
             fields.note(place, str(error))

@@ -23,7 +23,7 @@ from metallb.domain.bgp_passwords import (
 from metallb.domain.decisions import Decision, MergePatch, Target
 from metallb.domain.findings import Finding, events_of, metrics_of, rfc3339
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
-from metallb.net.ranges import RangeSet, parse_range
+from metallb.net.ranges import RangeSet, parse_whole_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -152,7 +152,7 @@ def _judge_pools(pools: Sequence[Fields]) -> Iterator[Judged]:
         for index, text in enumerate(item.texts("addresses")):
             path = f".spec.addresses[{index}]"
             try:
-                found = parse_range(text)
+                found = parse_whole_range(text)
             except ValueError as error:
                 faults.append((path, ReferenceFault.INVALID_RANGE, str(error)))
                 continue

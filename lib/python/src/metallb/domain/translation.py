@@ -3,8 +3,8 @@ out.
 
 A class is a pool with one advertisement by ARP and NDP; Services are bound to it, so nobody else
 gets its addresses. An IPAddressPool has the advertisements that name it, select it by label, or
-neither name nor select any pool. Each pool has each thing once: two advertisements that say the
-same count as one, as for MetalLB.
+neither name nor select any pool; two L2Advertisements that say the same count as one, as for
+MetalLB. How pools are announced by BGP: `metallb.domain.bgp_translation`.
 
 What is malformed has been left out by the readers. What only shows between objects is noted here.
 The order of the objects does not matter, and the result is sorted by key.
@@ -13,41 +13,42 @@ The order of the objects does not matter, and the result is sorted by key.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING
 
+from metallb.api import bgp_advertisements as bgp_api
 from metallb.api import classes as classes_api
-from metallb.api import ip_address_pools
-from metallb.api import layer2_advertisements as layer2_advertisements_api
+from metallb.api import communities as communities_api
+from metallb.api import ip_address_pools as native_pools_api
+from metallb.api import layer2_advertisements as layer2_api
+from metallb.api import load_balancer_configurations as configurations_api
+from metallb.api import load_balancer_pools as pools_api
 from metallb.api.classes import Rebalancing
-from metallb.api.fields import Problem
-from metallb.api.meta import ObjectKey
 from metallb.api.selectors import LabelSelector
 from metallb.domain.address_pools import AddressPool, Layer2Advertisement, PoolKind
+from metallb.domain.bgp_translation import (
+    Written,
+    advertise,
+    resolve_aliases,
+    written_in_configuration,
+    written_natively,
+)
+from metallb.domain.objects import Notes, ObjectId, in_order, unique
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from metallb.api.bgp_advertisements import BGPAdvertisement
     from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.communities import Community
+    from metallb.api.fields import Problem
     from metallb.api.ip_address_pools import IPAddressPool
     from metallb.api.layer2_advertisements import L2Advertisement
-    from metallb.api.meta import Metadata
+    from metallb.api.load_balancer_configurations import MetalLoadBalancerConfiguration
+    from metallb.api.load_balancer_pools import MetalLoadBalancerPool
 
-ObjectId = tuple[str, ObjectKey]
-"""Kind and key of an object."""
+__all__ = ["ObjectId", "Translation", "translate"]
 
 _ORDINARY = Rebalancing()
-
-
-class _Written(Protocol):
-    """An object as a reader gives it."""
-
-    @property
-    def meta(self) -> Metadata: ...
-    @property
-    def problems(self) -> tuple[Problem, ...]: ...
-
-
-_Object = TypeVar("_Object", bound=_Written)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,61 +62,30 @@ class Translation:
 def translate(
     *,
     classes: Iterable[MetalLoadBalancerClass] = (),
+    pools: Iterable[MetalLoadBalancerPool] = (),
+    configurations: Iterable[MetalLoadBalancerConfiguration] = (),
     native_pools: Iterable[IPAddressPool] = (),
     layer2_advertisements: Iterable[L2Advertisement] = (),
+    bgp_advertisements: Iterable[BGPAdvertisement] = (),
+    communities: Iterable[Community] = (),
     rebalancing: Rebalancing = _ORDINARY,
 ) -> Translation:
     """Translate all objects; `rebalancing` is for pools whose kind cannot say it."""
-    notes = _Notes()
-    layer2 = _in_order(layer2_advertisements)
+    notes = Notes()
+    layer2 = notes.taken(layer2_api.KIND, in_order(layer2_advertisements))
+    by_bgp = notes.taken(bgp_api.KIND, in_order(bgp_advertisements))
+    of_pools = notes.taken(configurations_api.KIND, in_order(configurations))
+    aliases = resolve_aliases(notes, notes.taken(communities_api.KIND, in_order(communities)))
+    native = _Native(
+        rebalancing, layer2, [(item, written_natively(notes, aliases, item)) for item in by_bgp]
+    )
+    parts = [part for item in of_pools for part in written_in_configuration(notes, item)]
     found = [
-        *(_of_class(item) for item in _unique(notes, classes_api.KIND, classes)),
-        *(
-            _of_native(item, rebalancing, layer2)
-            for item in _unique(notes, ip_address_pools.KIND, native_pools)
-        ),
+        *(_of_class(item) for item in unique(notes, classes_api.KIND, classes)),
+        *(_of_pool(notes, parts, item) for item in unique(notes, pools_api.KIND, pools)),
+        *(native.pool(notes, item) for item in unique(notes, native_pools_api.KIND, native_pools)),
     ]
-    for advertisement in layer2:
-        notes.take(layer2_advertisements_api.KIND, advertisement)
     return Translation(tuple(sorted(found, key=lambda pool: pool.key)), notes.result())
-
-
-class _Notes:
-    """What is wrong, by object."""
-
-    def __init__(self) -> None:
-        self._found: dict[ObjectId, list[Problem]] = {}
-
-    def take(self, kind: str, value: _Written) -> None:
-        """Take over what the reader noted."""
-        self.add((kind, value.meta.key), *value.problems)
-
-    def add(self, of: ObjectId, *problems: Problem) -> None:
-        """Note problems of an object."""
-        if problems:
-            self._found.setdefault(of, []).extend(problems)
-
-    def result(self) -> dict[ObjectId, tuple[Problem, ...]]:
-        """Give all, sorted by object."""
-        return {of: tuple(self._found[of]) for of in sorted(self._found)}
-
-
-def _in_order(items: Iterable[_Object]) -> list[_Object]:
-    """Sort objects by name."""
-    return sorted(items, key=lambda item: (item.meta.key.name, item.meta.seniority))
-
-
-def _unique(notes: _Notes, kind: str, items: Iterable[_Object]) -> Iterator[_Object]:
-    """Give the objects in order, of those with one name (in two namespaces) the oldest."""
-    holder: _Object | None = None
-    for item in _in_order(items):
-        notes.take(kind, item)
-        if holder is not None and holder.meta.key.name == item.meta.key.name:
-            text = f"{holder.meta.key} has this name and is older: this object is not used"
-            notes.add((kind, item.meta.key), Problem(".metadata.name", text))
-            continue
-        holder = item
-        yield item
 
 
 # -- classes ---------------------------------------------------------------------------------------
@@ -145,27 +115,66 @@ def _of_class(item: MetalLoadBalancerClass) -> AddressPool:
     )
 
 
-# -- pools of MetalLB ------------------------------------------------------------------------------
+# -- pools of Deckhouse ----------------------------------------------------------------------------
 
 
-def _of_native(
-    item: IPAddressPool, rebalancing: Rebalancing, layer2: list[L2Advertisement]
+def _of_pool(
+    notes: Notes, parts: Iterable[tuple[tuple[str, ...], Written]], item: MetalLoadBalancerPool
 ) -> AddressPool:
     return AddressPool(
-        PoolKind.NATIVE,
+        PoolKind.POOL,
         item.meta,
         item.ranges,
         auto_assign=item.auto_assign,
         avoid_buggy_ips=item.avoid_buggy_ips,
-        allocation=item.allocation,
         is_disabled=item.options.is_disabled,
         namespace_quota=item.options.namespace_quota,
         retention_seconds=item.options.retention_seconds,
         reservations=item.options.reservations,
-        layer2=_once(_layer2(each) for each in layer2 if each.pools.covers(item.name, item.labels)),
-        rebalancing=rebalancing,
+        bgp=tuple(
+            advertise(notes, part, item.name, item.ranges)
+            for names, part in parts
+            if item.name in names
+        ),
         problems=item.problems,
     )
+
+
+# -- pools of MetalLB ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Native:
+    """What pools of MetalLB are announced by."""
+
+    rebalancing: Rebalancing
+    layer2: list[L2Advertisement]
+    bgp: list[tuple[BGPAdvertisement, Written]]
+
+    def pool(self, notes: Notes, item: IPAddressPool) -> AddressPool:
+        """Translate a pool."""
+        return AddressPool(
+            PoolKind.NATIVE,
+            item.meta,
+            item.ranges,
+            auto_assign=item.auto_assign,
+            avoid_buggy_ips=item.avoid_buggy_ips,
+            allocation=item.allocation,
+            is_disabled=item.options.is_disabled,
+            namespace_quota=item.options.namespace_quota,
+            retention_seconds=item.options.retention_seconds,
+            reservations=item.options.reservations,
+            layer2=_once(
+                _layer2(each) for each in self.layer2 if each.pools.covers(item.name, item.labels)
+            ),
+            bgp=tuple(
+                advertise(notes, written, item.name, item.ranges)
+                for each, written in self.bgp
+                if each.pools.covers(item.name, item.labels)
+            ),
+            rebalancing=self.rebalancing,
+            problems=item.problems,
+        )
 
 
 def _layer2(item: L2Advertisement) -> Layer2Advertisement:

@@ -18,6 +18,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 IPAddress = IPv4Address | IPv6Address
 
+TEXT_CHARACTERS = 100
+"""No address and no range is longer; what is would only make messages long."""
+
 _REMEMBERED = 4096
 """Texts and names remembered: an address is read and written some ten times in a short while."""
 
@@ -50,6 +53,8 @@ def parse_address(text: str) -> IPAddress:
     trimmed = text.strip()
     if not trimmed:
         raise ValueError("an address is empty")
+    if len(trimmed) > TEXT_CHARACTERS:
+        raise ValueError(f"{trimmed[:TEXT_CHARACTERS]!r}… is not an IPv4 or IPv6 address")
     if "/" in trimmed:
         raise ValueError(f"{trimmed!r} has a prefix length; a single address is wanted")
     if "%" in trimmed:

@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import TYPE_CHECKING
 
-from metallb.net.addresses import Family, IPAddress, family_of, parse_address, unmapped
+from metallb.net.addresses import (
+    TEXT_CHARACTERS,
+    Family,
+    IPAddress,
+    family_of,
+    parse_address,
+    unmapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -69,6 +76,8 @@ def parse_range(text: str) -> AddressRange:
         has_broadcast = has_network and network.family is Family.IPV4
         first_usable, last_usable = network.first + has_network, network.last - has_broadcast
         return AddressRange(network.family, first_usable, last_usable)
+    if len(text) > TEXT_CHARACTERS:
+        raise ValueError(f"{text[:TEXT_CHARACTERS]!r}… is not a range of addresses")
     first_text, dash, last_text = text.partition("-")
     try:
         first = parse_address(first_text)
@@ -98,18 +107,33 @@ def parse_whole_range(text: str) -> AddressRange:
 def _parse_prefix(text: str) -> AddressRange:
     address, _, length = text.partition("/")
     try:
-        if "%" in address or not (length.isascii() and length.isdecimal()):
+        if (
+            len(text) > TEXT_CHARACTERS
+            or "%" in address
+            or not (length.isascii() and length.isdecimal())
+        ):
             raise ValueError
         network = ip_network(f"{address}/{int(length)}", strict=False)
     except ValueError:
         raise ValueError(
-            f"{text!r} is not a prefix; write an address, a slash and a length, like 192.0.2.0/24"
+            f"{text[:TEXT_CHARACTERS]!r} is not a prefix; "
+            "write an address, a slash and a length, like 192.0.2.0/24"
         ) from None
     ends: tuple[IPAddress, IPAddress] = (network.network_address, network.broadcast_address)
     first, last = map(unmapped, ends)
     if first.version != last.version:  # shorter than ::ffff:0:0/96: IPv6 after all
         first, last = ends
     return AddressRange(family_of(first), int(first), int(last))
+
+
+def widest_prefix(addresses: AddressRange) -> int:
+    """Length of the shortest prefix among those that a range is the sum of (RFC 4632 §3.1)."""
+    bits = 32 if addresses.family is Family.IPV4 else 128
+    for length in range(bits + 1):
+        size = 1 << (bits - length)
+        if -(-addresses.first // size) * size + size - 1 <= addresses.last:
+            break
+    return length
 
 
 class RangeSet:
