@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from metallb.api.classes import ClassStatus
+from metallb.api.classes import ClassStatus, status_object
 from metallb.api.conditions import Condition, ServiceCondition
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
@@ -26,7 +26,7 @@ from metallb_controller.reconcile.model import (
     CreateVirtualIP,
     DeleteVirtualIP,
     Outcome,
-    PatchClassStatus,
+    PatchPoolStatus,
     PatchServiceStatus,
     Result,
     Target,
@@ -55,7 +55,7 @@ class Desk:
             client,
             lambda value: self.fed.append(("vip", value)),
             lambda value: self.fed.append(("service", value)),
-            lambda value: self.fed.append(("class", value)),
+            {TargetKind.CLASS_STATUS: lambda value: self.fed.append(("class", value))},
         )
 
     async def write(self, write: Any) -> Result:
@@ -250,9 +250,9 @@ async def test_a_class_gets_its_status(admin: ApiClient, desk: Desk) -> None:
     made = await admin.create(CLASSES, _without_identity(class_object()))
     ready = Condition("Ready", True, "Serving", "", "2026-01-01T00:00:00Z")
     target = Target(TargetKind.CLASS_STATUS, ObjectKey("", "ingress"))
-    status = ClassStatus(9, 1, 8, 3, 1, (ready,))
+    status = status_object(ClassStatus(9, 1, 8, 3, 1, (ready,)))
     meta = made["metadata"]
-    write = PatchClassStatus(target, meta["uid"], meta["resourceVersion"], status)
+    write = PatchPoolStatus(target, meta["uid"], meta["resourceVersion"], status)
     assert await desk.write(write) == Result(Outcome.DONE)
     found = (await admin.get(CLASSES, "ingress"))["status"]
     assert found["addresses"] == {"total": 9, "used": 1, "free": 8}
