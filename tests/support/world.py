@@ -16,10 +16,13 @@ import copy
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.bgp_advertisements import read_bgp_advertisement
 from metallb.api.classes import read_class
 from metallb.api.conditions import ServiceCondition
 from metallb.api.ip_address_pools import read_ip_address_pool
 from metallb.api.layer2_advertisements import read_l2_advertisement
+from metallb.api.load_balancer_configurations import read_load_balancer_configuration
+from metallb.api.load_balancer_pools import read_load_balancer_pool
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
@@ -49,6 +52,12 @@ if TYPE_CHECKING:
 
 _CONFIGS: dict[str, tuple[ConfigKind, Callable[[JsonObject], Any]]] = {
     "MetalLoadBalancerClass": (ConfigKind.CLASSES, read_class),
+    "MetalLoadBalancerPool": (ConfigKind.POOLS, read_load_balancer_pool),
+    "MetalLoadBalancerConfiguration": (
+        ConfigKind.CONFIGURATIONS,
+        read_load_balancer_configuration,
+    ),
+    "BGPAdvertisement": (ConfigKind.BGP_ADVERTISEMENTS, read_bgp_advertisement),
     "IPAddressPool": (ConfigKind.NATIVE_POOLS, read_ip_address_pool),
     "L2Advertisement": (ConfigKind.LAYER2_ADVERTISEMENTS, read_l2_advertisement),
 }

@@ -20,10 +20,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.bgp_advertisements import read_bgp_advertisement
 from metallb.api.classes import read_class
+from metallb.api.communities import read_community
 from metallb.api.fields import Problem
 from metallb.api.ip_address_pools import read_ip_address_pool
 from metallb.api.layer2_advertisements import read_l2_advertisement
+from metallb.api.load_balancer_configurations import read_load_balancer_configuration
+from metallb.api.load_balancer_pools import read_load_balancer_pool
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
@@ -34,13 +38,17 @@ from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.resources import (
+    BGP_ADVERTISEMENTS,
     CLASSES,
+    COMMUNITIES,
+    CONFIGURATIONS,
     ENDPOINT_SLICES,
     LAYER2_ADVERTISEMENTS,
     LEASES,
     NAMESPACES,
     NATIVE_POOLS,
     NODES,
+    POOLS,
     SERVICES,
     VIRTUAL_IPS,
 )
@@ -269,6 +277,7 @@ def _read_vip(value: JsonObject) -> VirtualIP | None:
 
 _STATUS_KINDS = {
     TargetKind.CLASS_STATUS: ConfigKind.CLASSES,
+    TargetKind.POOL_STATUS: ConfigKind.POOLS,
     TargetKind.NATIVE_POOL_STATUS: ConfigKind.NATIVE_POOLS,
 }
 
@@ -277,6 +286,10 @@ def _configs(settings: Settings) -> dict[ConfigKind, tuple[Resource, Any]]:
     """Give the kinds that pools are made of: where they are, and how they are read."""
     return {
         ConfigKind.CLASSES: (CLASSES, partial(read_class, rebalancing=settings.rebalancing)),
+        ConfigKind.POOLS: (POOLS, read_load_balancer_pool),
+        ConfigKind.CONFIGURATIONS: (CONFIGURATIONS, read_load_balancer_configuration),
         ConfigKind.NATIVE_POOLS: (NATIVE_POOLS, read_ip_address_pool),
         ConfigKind.LAYER2_ADVERTISEMENTS: (LAYER2_ADVERTISEMENTS, read_l2_advertisement),
+        ConfigKind.BGP_ADVERTISEMENTS: (BGP_ADVERTISEMENTS, read_bgp_advertisement),
+        ConfigKind.COMMUNITIES: (COMMUNITIES, read_community),
     }

@@ -156,10 +156,10 @@ class Reports:
         conditions = pool_conditions(pool, self._facts(pool, present))
         news = [item for item in conditions if not item.says_the_same_as(present.get(item.type))]
         stamps = tuple(stamped(item, present, wall) for item in conditions)
-        if pool.kind is PoolKind.CLASS:
-            status: ClassStatus | PoolStatus = self._class_status(pool, stamps)
+        if pool.kind is PoolKind.NATIVE:
+            status: ClassStatus | PoolStatus = self._native_status(pool, stamps)
         else:
-            status = self._pool_status(pool, stamps)
+            status = self._status(pool, stamps)
         if not news and status == source.status:
             return None
         if isinstance(status, ClassStatus):
@@ -170,18 +170,18 @@ class Reports:
         write = PatchPoolStatus(target, pool.meta.uid, source.meta.resource_version, body)
         return Report(write, tuple(_pool_events(source.reference(), present, news)))
 
-    def _class_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> ClassStatus:
+    def _status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> ClassStatus:
         capacity = self._allocator.capacity(pool.key)
         return ClassStatus(
             total=min(capacity.total, INT64_MAX),
             used=capacity.used,
             free=min(capacity.free, INT64_MAX),
-            eligible_nodes=len(self._layer2.eligible(pool.key)),
+            eligible_nodes=len(self._layer2.eligible(pool.key)) if pool.layer2 else 0,
             observed_generation=pool.meta.generation,
             conditions=conditions,
         )
 
-    def _pool_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> PoolStatus:
+    def _native_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> PoolStatus:
         held = Counter(map(family_of, self._allocator.held(pool.key)))
         free = {
             family: min(self._allocator.free_count(pool.key, family), INT64_MAX)
