@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from support.objects import class_object, service_object
-from support.outcomes import CLASS, REQUEST, settled, told, words
+from support.outcomes import ASSIGNED, CLASS, REQUEST, settled, told, words
 from support.world import Leader
 
 OLD, NEW = "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"
@@ -172,14 +172,13 @@ def test_a_requested_address_that_is_none() -> None:
     assert "write addresses with commas between them" in message
 
 
-def test_more_requested_addresses_than_the_service_is_to_have() -> None:
-    addresses, (_, reason, message) = _service_case(service_object("web", ips="10.0.0.3,10.0.0.4"))
-    assert addresses == ["10.0.0.3"]
-    assert reason == "TooManyRequestedAddresses"
-    assert "10.0.0.4 is left out" in message
-    assert (
-        "raise the annotation network.deckhouse.io/l2-load-balancer-external-ips-count" in message
+def test_more_requested_addresses_than_the_count_raise_it() -> None:
+    world, _ = settled(
+        class_object(isDefault=True), service_object("web", ips="10.0.0.3,10.0.0.4", count="1")
     )
+    assert world.addresses("web") == ["10.0.0.3", "10.0.0.4"]
+    assert words(world, "web", ASSIGNED)[2] == "2 of 2 public IPs were assigned"
+    assert world.condition("web", REQUEST) is None
 
 
 def test_a_sharing_key_with_clashing_ports() -> None:

@@ -6,12 +6,13 @@ from ipaddress import ip_address
 
 from metallb.api.meta import ObjectKey
 from metallb.net.addresses import Family
+from metallb_controller.allocator.model import Supply
 from metallb_controller.reconcile.model import Target, TargetKind
 from metallb_controller.reconcile.queues import Pace, Retries, Waiters
 
 A, B, C = (ObjectKey("n", name) for name in "abc")
 ONE, TWO = (Target(TargetKind.SERVICE_STATUS, key) for key in (A, B))
-POOL, OTHER = ("p", Family.IPV4), ("p", Family.IPV6)
+POOL, OTHER = Supply("p", Family.IPV4), Supply("p", Family.IPV6)
 IP = ip_address("10.0.0.1")
 
 
@@ -77,10 +78,10 @@ def test_those_who_wait_are_found_by_what_they_wait_for() -> None:
     waiters.wait(B, (POOL,), ())
     waiters.wait(A, (POOL, OTHER), (IP,))
     waiters.wait(C, (), (IP,))
-    assert waiters.pools() == [POOL, OTHER]
+    assert waiters.supplies() == [POOL, OTHER]
     assert waiters.for_any(POOL, 1, _seniority) == [A]
     assert waiters.for_any(POOL, 9, _seniority) == [A, B]
-    assert waiters.for_any(("q", Family.IPV4), 9, _seniority) == []
+    assert waiters.for_any(Supply("q", Family.IPV4), 9, _seniority) == []
     assert waiters.for_address(IP) == [A, C]
     assert waiters.for_address(ip_address("10.0.0.2")) == []
     assert [waiters.is_waiting(key) for key in (A, B, C)] == [True, True, False]
@@ -90,10 +91,10 @@ def test_who_waits_anew_waits_no_more_for_what_it_waited_for() -> None:
     waiters = Waiters()
     waiters.wait(A, (POOL,), (IP,))
     waiters.wait(A, (OTHER,), ())
-    assert (waiters.pools(), waiters.for_address(IP)) == ([OTHER], [])
+    assert (waiters.supplies(), waiters.for_address(IP)) == ([OTHER], [])
     waiters.forget(A)
     waiters.forget(A)
-    assert waiters.pools() == []
+    assert waiters.supplies() == []
 
 
 def test_who_waits_for_nothing_is_not_remembered() -> None:

@@ -84,7 +84,6 @@ def test_an_empty_item_asks_for_any_address(ips: str) -> None:
         ("10.0.0.1,x", {"count": "2"}, ["10.0.0.1"], RequestReason.INVALID_ADDRESS),
         ("10.0.0.1/32", {}, [], RequestReason.INVALID_ADDRESS),
         ("10.0.0.1,fd00::1", {}, ["10.0.0.1"], RequestReason.FAMILY_NOT_USED),
-        ("10.0.0.1,10.0.0.2", {}, ["10.0.0.1"], RequestReason.TOO_MANY_ADDRESSES),
     ],
 )  # fmt: skip
 def test_what_is_wrong_of_a_request_is_named_and_the_rest_stays(

@@ -1,25 +1,62 @@
-"""Words of the allocator: who claims an address, and why an address is refused."""
+"""Words of the allocator: what a pool has, who claims an address, and why an address is refused."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
     from metallb.api.services import ServicePort
+    from metallb.domain.address_pools import Reservation
+    from metallb.net.addresses import Family
+    from metallb.net.ranges import AddressRange
 
 
 class Refusal(StrEnum):
     """Why a Service may not have an address."""
 
     OUTSIDE = "Outside"
+    AVOIDED = "Avoided"
+    DISABLED = "PoolDisabled"
+    RESERVED = "Reserved"
+    RETAINED = "Retained"
+    QUOTA = "QuotaReached"
     HELD = "Held"
     OTHER_KEY = "OtherSharingKey"
     PORT_TAKEN = "PortTaken"
     OTHER_POLICY = "OtherTrafficPolicy"
     FULL = "Full"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSpace:
+    """The address space of a pool, and what it gives to whom.
+
+    `ranges` are in the order in which the user wrote them, and no address is in two ranges, of this
+    pool or another. With `avoid_buggy_ips` IPv4 addresses that end in .0 or .255 are none of the
+    pool's. `is_disabled`: nobody new gets in. `namespace_quota`: so many addresses at most for the
+    Services of one namespace; 0: any number.
+    """
+
+    ranges: tuple[AddressRange, ...] = ()
+    avoid_buggy_ips: bool = False
+    is_disabled: bool = False
+    namespace_quota: int = 0
+    reservations: tuple[Reservation, ...] = ()
+
+
+class Supply(NamedTuple):
+    """Addresses of which any would do: free ones of a family, for all or reserved for some.
+
+    Without a family it is what the pool's quota leaves to the namespace.
+    """
+
+    pool: str
+    family: Family | None
+    namespace: str = ""
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +91,15 @@ class Objection:
 
     refusal: Refusal
     holder: ObjectKey | None = None
+
+
+MOST_COUNTED = 2**63 - 1
+"""Counts of status fields are int64 (MetalLB's too): more than this is told as this."""
+
+
+def saturated(count: int) -> int:
+    """Give a count as a status can have it; none is negative or overflows."""
+    return min(count, MOST_COUNTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.domain.requests import read_wish
-from metallb.domain.selection import choose_class, default_class
+from metallb.domain.selection import Candidates, choose_class, default_class
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
+from metallb_controller.reconcile.plans import ServicePlan, claim_of
 from metallb_controller.reconcile.queues import Waiters
-from metallb_controller.reconcile.services import ServicePlan, claim_of, plan_service
+from metallb_controller.reconcile.services import plan_service
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
@@ -155,11 +156,12 @@ class Assignments:
         key = service.meta.key
         wish = read_wish(service)
         held = self._in_status_order(service, self._ledger.held(key))
-        plan = plan_service(service, wish, binding.class_name, held, self._allocator)
+        candidates = Candidates(((binding.class_name,),))
+        plan = plan_service(service, wish, candidates, held, self._allocator)
         claim = claim_of(service, wish)
         self._sharers.remember(key, claim)
         for address in plan.wanted:
-            self._take(address, service, binding.class_name, claim, touched)
+            self._take(address, service, plan.pools[address], claim, touched)
         for address in plan.dropped:
             self._drop(address, key, touched)
         self._remember(key, binding, plan)
@@ -167,8 +169,7 @@ class Assignments:
 
     def _remember(self, key: ObjectKey, binding: Binding, plan: ServicePlan) -> None:
         self.verdicts[key] = Verdict(binding, tuple(plan.wanted), plan.total, tuple(plan.problems))
-        pools = tuple((binding.class_name, family) for family in plan.awaits_any)
-        self.waiters.wait(key, pools, tuple(plan.awaits))
+        self.waiters.wait(key, tuple(plan.awaits_any), tuple(plan.awaits))
 
     def _in_status_order(
         self, service: Service, held: tuple[IPAddress, ...]

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
 from metallb.net.addresses import address_from_name
+from metallb_controller.allocator.model import PoolSpace
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
@@ -206,7 +207,7 @@ class Reconciler:
             elif service.ingress:
                 rank = 1
             else:
-                rank = 2 if service.addresses_annotation else 3
+                rank = 2 if service.requests_addresses else 3
             return rank, service.meta.seniority
 
         in_order = dict.fromkeys(sorted(self.observed.services, key=turn))
@@ -266,7 +267,7 @@ class Reconciler:
             held = self.allocator.capacity(pool.key).used
             self._events.append(self._reports.released_by(pool, about, held))
         spaces = self.catalogue.spaces.items()
-        self.allocator.set_pools({name: space.ranges for name, space in spaces})
+        self.allocator.set_pools({name: PoolSpace(space.ranges) for name, space in spaces})
         self.assignments.refresh_pools()
         self._refresh_nodes(now)
 
@@ -279,10 +280,10 @@ class Reconciler:
     def _wake_waiters(self) -> None:
         """Look at those who wait and can have something now: none of them goes empty-handed."""
         waiters = self.assignments.waiters
-        for pool in waiters.pools():
-            free = self.allocator.free_count(*pool)
+        for supply in waiters.supplies():
+            free = self.allocator.available(supply)
             if free:
-                woken = waiters.for_any(pool, free, self.assignments.seniority)
+                woken = waiters.for_any(supply, free, self.assignments.seniority)
                 self._agenda.services.update(dict.fromkeys(woken))
 
     def _decide(self) -> None:

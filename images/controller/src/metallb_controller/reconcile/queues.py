@@ -5,18 +5,13 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from metallb.net.addresses import Family
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
+    from metallb_controller.allocator.model import Supply
     from metallb_controller.reconcile.model import Target
-
-
-PoolFamily = tuple[str, Family]
-"""A pool, and the family of which any address will do."""
 
 
 class Retries:
@@ -85,39 +80,39 @@ class Waiters:
     """Services whose wish is not met, by what would meet it."""
 
     def __init__(self) -> None:
-        self._any: dict[PoolFamily, dict[ObjectKey, None]] = {}
+        self._any: dict[Supply, dict[ObjectKey, None]] = {}
         self._address: dict[IPAddress, dict[ObjectKey, None]] = {}
-        self._waits: dict[ObjectKey, tuple[tuple[PoolFamily, ...], tuple[IPAddress, ...]]] = {}
+        self._waits: dict[ObjectKey, tuple[tuple[Supply, ...], tuple[IPAddress, ...]]] = {}
 
     def wait(
         self,
         service: ObjectKey,
-        pools: tuple[PoolFamily, ...],
+        supplies: tuple[Supply, ...],
         addresses: tuple[IPAddress, ...],
     ) -> None:
-        """Let a Service wait for any address of pools, and for certain addresses."""
+        """Let a Service wait for any address of supplies, and for certain addresses."""
         self.forget(service)
-        if pools or addresses:
-            self._waits[service] = (pools, addresses)
-        for pool in pools:
-            self._any.setdefault(pool, {})[service] = None
+        if supplies or addresses:
+            self._waits[service] = (supplies, addresses)
+        for supply in supplies:
+            self._any.setdefault(supply, {})[service] = None
         for address in addresses:
             self._address.setdefault(address, {})[service] = None
 
     def forget(self, service: ObjectKey) -> None:
         """Take in that a Service waits for nothing."""
-        pools, addresses = self._waits.pop(service, ((), ()))
-        for pool in pools:
-            del self._any[pool][service]
-            if not self._any[pool]:
-                del self._any[pool]
+        supplies, addresses = self._waits.pop(service, ((), ()))
+        for supply in supplies:
+            del self._any[supply][service]
+            if not self._any[supply]:
+                del self._any[supply]
         for address in addresses:
             del self._address[address][service]
             if not self._address[address]:
                 del self._address[address]
 
     def is_waiting(self, service: ObjectKey) -> bool:
-        """Tell whether a Service waits for any address of a pool."""
+        """Tell whether a Service waits for any address of a supply."""
         return bool(self._waits.get(service, ((), ()))[0])
 
     def for_address(self, address: IPAddress) -> list[ObjectKey]:
@@ -125,11 +120,11 @@ class Waiters:
         return list(self._address.get(address, ()))
 
     def for_any(
-        self, pool: PoolFamily, count: int, seniority: Callable[[ObjectKey], tuple[str, str, str]]
+        self, supply: Supply, count: int, seniority: Callable[[ObjectKey], tuple[str, str, str]]
     ) -> list[ObjectKey]:
-        """Give the `count` most senior Services that wait for any address of a pool."""
-        return heapq.nsmallest(count, self._any.get(pool, ()), key=seniority)
+        """Give the `count` most senior Services that wait for any address of a supply."""
+        return heapq.nsmallest(count, self._any.get(supply, ()), key=seniority)
 
-    def pools(self) -> list[PoolFamily]:
-        """Give the pools that somebody waits for, with the family."""
+    def supplies(self) -> list[Supply]:
+        """Give the supplies that somebody waits for."""
         return list(self._any)

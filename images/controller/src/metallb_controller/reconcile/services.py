@@ -5,63 +5,42 @@ cannot be had costs nothing that is held (the old address stays until the wished
 and every wish that is not met has a reason that names the value and what would be right.
 
 For each family that the Service asks for, slots are filled in this order: the requested
-addresses, the addresses held, those that the Service's status still shows (a ledger entry that
-somebody deleted), one that is held under the same sharing key, the first free one.
+addresses, the addresses held, those that are kept for the Service, those that its status still
+shows (a ledger entry that somebody deleted), one that is held under the same sharing key, the first
+free one.
+
+That is for a Service of a class. What MetalLB's rules make of several pools is in
+`metallb_controller.reconcile.pool_services`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
-from metallb.api.virtual_ips import TrafficPolicy
 from metallb.domain.requests import RequestProblem, RequestReason
-from metallb.net.addresses import Family, IPAddress, family_of, parse_address
-from metallb_controller.allocator.model import Claim, Objection, Refusal
-from metallb_controller.reconcile.status import listed
+from metallb.domain.selection import is_class
+from metallb.net.addresses import Family, IPAddress, family_of
+from metallb_controller.allocator.model import Objection
+from metallb_controller.allocator.words import explain, shortage
+from metallb_controller.reconcile.plans import (
+    ServicePlan,
+    claim_of,
+    lost_addresses,
+    supplies_awaited,
+)
+from metallb_controller.reconcile.pool_services import plan_from_pools
 
 if TYPE_CHECKING:
-    from metallb.api.meta import ObjectKey
-    from metallb.api.services import Service, ServicePort
+    from metallb.api.services import Service
     from metallb.domain.requests import Wish
+    from metallb.domain.selection import Candidates
     from metallb_controller.allocator.state import Allocator
-
-
-@dataclass(slots=True)
-class ServicePlan:
-    """What is to become of one Service's addresses.
-
-    `wanted` are all that it is to have, in the order of its status; `added` and `dropped` are the
-    differences from what it holds. `total` is the number it asks for. `awaits` are addresses that
-    it would get if they came free, and `awaits_any` families of which any address would do.
-    """
-
-    wanted: list[IPAddress] = field(default_factory=list)
-    added: list[IPAddress] = field(default_factory=list)
-    dropped: list[IPAddress] = field(default_factory=list)
-    total: int = 0
-    problems: list[RequestProblem] = field(default_factory=list)
-    awaits: list[IPAddress] = field(default_factory=list)
-    awaits_any: list[Family] = field(default_factory=list)
-
-
-def claim_of(service: Service, wish: Wish) -> Claim:
-    """Make the claim of a Service: what decides with whom it may share."""
-    backend = service.selector if service.traffic_policy is TrafficPolicy.LOCAL else None
-    return Claim(wish.sharing_key, _ports(service.ports), backend, service.meta.seniority)
-
-
-@lru_cache(4096)
-def _ports(ports: tuple[ServicePort, ...]) -> frozenset[ServicePort]:
-    """Keep equal sets of ports once: most Services have the same few."""
-    return frozenset(ports)
 
 
 def plan_service(
     service: Service,
     wish: Wish,
-    pool: str,
+    candidates: Candidates,
     held: tuple[IPAddress, ...],
     allocator: Allocator,
 ) -> ServicePlan:
@@ -69,7 +48,10 @@ def plan_service(
 
     `held` are the addresses that it holds, in the order of its status.
     """
-    planner = _Planner(service, wish, pool, held, allocator)
+    first = candidates.groups[0][0] if candidates.groups else ""
+    if not first or not is_class(first):
+        return plan_from_pools(service, wish, candidates, held, allocator)
+    planner = _Planner(service, wish, first, held, allocator)
     for index, family in enumerate(wish.families):
         is_optional = index > 0 and wish.is_second_family_optional
         planner.fill(family, is_optional)
@@ -113,15 +95,14 @@ class _Planner:
         own_choice = max(0, min(count - len(chosen), count - requested - len(kept)))
         found = self._find(family, own_choice, chosen)
         if len(found) < own_choice:
-            self._refuse_exhausted(family, own_choice - len(found))
+            self._refuse_exhausted(family, own_choice - len(found), chosen + found)
         self._note_refused_sharing(family)
         self.plan.wanted += sorted(chosen + found, key=self._position)
 
     def finish(self) -> ServicePlan:
         """Work out the differences."""
-        wanted = set(self.plan.wanted)
-        self.plan.added = [item for item in self.plan.wanted if item not in self.held]
-        self.plan.dropped = [item for item in self.held if item not in wanted]
+        self.plan.compare_with(self.held)
+        self.plan.pools = dict.fromkeys(self.plan.wanted, self.pool)
         return self.plan
 
     def _position(self, address: IPAddress) -> tuple[int, int]:
@@ -158,7 +139,7 @@ class _Planner:
         """Find up to `count` addresses of our own choice, none of them chosen or held already."""
         if not count:
             return []
-        found = self._shown_of(family, besides)[:count]
+        found = self._kept_or_shown(family, besides)[:count]
         avoided = {*besides, *self.held, *found}
         while self.claim.sharing_key and len(found) < count:
             shared = self.allocator.first_shareable(
@@ -168,13 +149,19 @@ class _Planner:
                 break
             avoided.add(shared)
             found.append(shared)
-        return found + self.allocator.free_addresses(self.pool, family, count - len(found), avoided)
+        room = self.allocator.room(self.pool, self.key.namespace)
+        more = max(0, min(count - len(found), room - len(self._new([*besides, *found]))))
+        return found + self.allocator.free_addresses(self.pool, family, more, avoided, self.key)
 
-    def _shown_of(self, family: Family, besides: list[IPAddress]) -> list[IPAddress]:
-        """Find the addresses that the status shows and the ledger does not, if they can be had."""
+    def _new(self, chosen: list[IPAddress]) -> list[IPAddress]:
+        """Give the addresses of the plan that the Service does not hold yet."""
+        return [item for item in (*self.plan.wanted, *chosen) if item not in self.held]
+
+    def _kept_or_shown(self, family: Family, besides: list[IPAddress]) -> list[IPAddress]:
+        """Find the addresses that are to be had again, if they can be had."""
         return [
             address
-            for address in _shown_addresses(self.service)
+            for address in lost_addresses(self.service, self.allocator)
             if family_of(address) is family
             and address not in self.held
             and address not in besides
@@ -184,20 +171,19 @@ class _Planner:
     # -- reasons -------------------------------------------------------------------------------
 
     def _refuse_family(self, family: Family) -> None:
+        words = shortage(self.allocator, self.pool, family, self.key).words
         self._note(
             RequestReason.FAMILY_NOT_SERVED,
-            f"class {self.pool} has no {family} addresses; add a range to it, or change "
-            "spec.ipFamilies of the Service",
+            f"{words}; add a range to it, or change spec.ipFamilies of the Service",
         )
 
-    def _refuse_exhausted(self, family: Family, missing: int) -> None:
-        self.plan.awaits_any.append(family)
-        size = self.allocator.size(self.pool, family)
-        self._note(
-            RequestReason.EXHAUSTED,
-            f"class {self.pool} has no free {family} address ({size} in its ranges), "
-            f"{missing} more wanted; add a range to the class",
-        )
+    def _refuse_exhausted(self, family: Family, missing: int, chosen: list[IPAddress]) -> None:
+        new = self._new(chosen)
+        reason, words = shortage(self.allocator, self.pool, family, self.key, len(new))
+        if reason is RequestReason.EXHAUSTED:
+            words += f", {missing} more wanted; add a range to the class"
+        self.plan.awaits_any += supplies_awaited(self.allocator, self.pool, family, self.key, new)
+        self._note(reason, words)
 
     def _note_refused_sharing(self, family: Family) -> None:
         """Say why an address of an older Service under the same key is not shared."""
@@ -213,57 +199,4 @@ class _Planner:
         self.plan.problems.append(RequestProblem(reason, message))
 
     def _refusal(self, address: IPAddress, objection: Objection) -> RequestProblem:
-        key = self.claim.sharing_key
-        holder = objection.holder
-        match objection.refusal:
-            case Refusal.OUTSIDE:
-                ranges = self.allocator.ranges(self.pool, family_of(address))
-                return RequestProblem(
-                    RequestReason.ADDRESS_OUTSIDE,
-                    f"{address} is requested, but class {self.pool} has only {listed(ranges)}",
-                )
-            case Refusal.FULL:
-                return RequestProblem(
-                    RequestReason.ADDRESS_FULL,
-                    f"{address} is shared by as many Services as can be; use another sharing key",
-                )
-            case Refusal.HELD if holder is not None and not holder.namespace:
-                return RequestProblem(
-                    RequestReason.ADDRESS_IN_USE,
-                    f"{address} is announced by BGP (VirtualIP {holder}); request another one",
-                )
-            case Refusal.HELD | Refusal.OTHER_KEY:
-                return RequestProblem(
-                    RequestReason.ADDRESS_IN_USE,
-                    f"{address} is held by Service {holder}; to share it, both need the same "
-                    "sharing key and different ports",
-                )
-            case Refusal.PORT_TAKEN:
-                return RequestProblem(
-                    RequestReason.SHARING_REFUSED,
-                    f"{address} cannot be shared under key {key!r}: Service {holder} has "
-                    f"{self._common_ports(holder, address)} on it; change the port or the key",
-                )
-            case Refusal.OTHER_POLICY:
-                return RequestProblem(
-                    RequestReason.SHARING_REFUSED,
-                    f"{address} cannot be shared under key {key!r} with Service {holder}: both "
-                    "need externalTrafficPolicy Cluster, or Local with the same selector",
-                )
-            case _:
-                assert_never(objection.refusal)
-
-    def _common_ports(self, holder: ObjectKey | None, address: IPAddress) -> str:
-        theirs = None if holder is None else self.allocator.claim(address, holder)
-        common = frozenset() if theirs is None else self.claim.ports & theirs.ports
-        return ", ".join(sorted(map(str, common)))
-
-
-def _shown_addresses(service: Service) -> list[IPAddress]:
-    found: list[IPAddress] = []
-    for item in service.ingress:
-        try:
-            found.append(parse_address(item.ip))
-        except ValueError:
-            continue
-    return found
+        return explain(objection, address, self.pool, self.claim, self.allocator)

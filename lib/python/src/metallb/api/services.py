@@ -1,5 +1,9 @@
 """Services as we see them: what one asks for, what it was given, and nothing else of it.
 
+Annotations come in two dialects. Deckhouse's have the prefix ``network.deckhouse.io/``; MetalLB's
+have ``metallb.io/``, or ``metallb.universe.tf/`` as it was once, and of these two the one that is
+there first counts, even if it is empty.
+
 Ten thousand of them are held in memory, so the value keeps only what a decision reads. Reading
 never raises: the API server has checked the types already, and what an annotation says is judged
 in `metallb.domain.requests`.
@@ -22,6 +26,15 @@ CLASS_ANNOTATION = f"{GROUP}/metal-load-balancer-class"
 COUNT_ANNOTATION = f"{GROUP}/l2-load-balancer-external-ips-count"
 ADDRESSES_ANNOTATION = f"{GROUP}/load-balancer-ips"
 SHARING_ANNOTATION = f"{GROUP}/load-balancer-shared-ip-key"
+POOL_ANNOTATION = f"{GROUP}/load-balancer-pool"
+RETENTION_ANNOTATION = f"{GROUP}/load-balancer-retention-seconds"
+
+NATIVE_PREFIXES = ("metallb.io", "metallb.universe.tf")
+NATIVE_POOL_ANNOTATION = f"{NATIVE_PREFIXES[0]}/address-pool"
+NATIVE_ADDRESSES_ANNOTATION = f"{NATIVE_PREFIXES[0]}/loadBalancerIPs"
+NATIVE_SHARING_ANNOTATION = f"{NATIVE_PREFIXES[0]}/allow-shared-ip"
+ALLOCATED_FROM_ANNOTATION = f"{NATIVE_PREFIXES[0]}/ip-allocated-from-pool"
+"""Written by us: which pool the addresses of a Service are of."""
 
 
 class ServicePort(NamedTuple):
@@ -54,9 +67,10 @@ class Ingress:
 class Service:
     """A Service of any type.
 
-    Annotation texts are None when absent (an empty text is a wish, and a wrong one). `ip_families`
-    are those of the cluster IPs when the Service is too old to name any. `selector` is sorted
-    pairs. `conditions` are those of `ServiceCondition`.
+    Annotation texts are None when absent (an empty text is a wish, and a wrong one); those named
+    `native_` are MetalLB's. `load_balancer_ip` is `spec.loadBalancerIP`, empty when absent.
+    `ip_families` are those of the cluster IPs when the Service is too old to name any. `labels` and
+    `selector` are sorted pairs. `conditions` are those of `ServiceCondition`.
     """
 
     meta: Metadata
@@ -73,6 +87,14 @@ class Service:
     selector: tuple[tuple[str, str], ...]
     ingress: tuple[Ingress, ...]
     conditions: tuple[Condition, ...]
+    labels: tuple[tuple[str, str], ...] = ()
+    pool_annotation: str | None = None
+    retention_annotation: str | None = None
+    load_balancer_ip: str = ""
+    native_pool_annotation: str | None = None
+    native_addresses_annotation: str | None = None
+    native_sharing_annotation: str | None = None
+    allocated_from: str | None = None
 
     def condition(self, kind: ServiceCondition) -> Condition | None:
         """Find one of our conditions."""
@@ -102,6 +124,19 @@ class Service:
             self.traffic_policy,
             self.ports,
             self.selector,
+            self.labels,
+            self.pool_annotation,
+            self.load_balancer_ip,
+            self.native_pool_annotation,
+            self.native_addresses_annotation,
+            self.native_sharing_annotation,
+        )
+
+    @property
+    def requests_addresses(self) -> bool:
+        """Whether it seems to request certain addresses; who does is served first."""
+        return bool(
+            self.addresses_annotation or self.native_addresses_annotation or self.load_balancer_ip
         )
 
     def reference(self) -> Reference:
@@ -113,7 +148,8 @@ def read_service(value: JsonObject) -> Service:
     """Read a Service object."""
     fields = Fields(value)
     spec, status = fields.child("spec"), fields.child("status")
-    annotations = fields.child("metadata").child("annotations").value
+    meta = fields.child("metadata")
+    annotations = meta.child("annotations").value
     is_local = spec.value.get("externalTrafficPolicy") == TrafficPolicy.LOCAL
     return Service(
         meta=read_metadata(fields),
@@ -136,6 +172,14 @@ def read_service(value: JsonObject) -> Service:
             for item in status.child("loadBalancer").children("ingress")
         ),
         conditions=tuple(read_conditions(status, SERVICE_CONDITIONS).values()),
+        labels=tuple(sorted(meta.mapping("labels").items())),
+        pool_annotation=_text(annotations.get(POOL_ANNOTATION)),
+        retention_annotation=_text(annotations.get(RETENTION_ANNOTATION)),
+        load_balancer_ip=spec.text("loadBalancerIP"),
+        native_pool_annotation=_native(annotations, NATIVE_POOL_ANNOTATION),
+        native_addresses_annotation=_native(annotations, NATIVE_ADDRESSES_ANNOTATION),
+        native_sharing_annotation=_native(annotations, NATIVE_SHARING_ANNOTATION),
+        allocated_from=_text(annotations.get(ALLOCATED_FROM_ANNOTATION)),
     )
 
 
@@ -149,6 +193,15 @@ def _families(spec: Fields) -> tuple[str, ...]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _native(annotations: JsonObject, name: str) -> str | None:
+    """Read an annotation of MetalLB's under the prefix that is there first."""
+    word = name.partition("/")[2]
+    for prefix in NATIVE_PREFIXES:
+        if (key := f"{prefix}/{word}") in annotations:
+            return _text(annotations[key])
+    return None
 
 
 def ingress_object(addresses: tuple[str, ...]) -> list[dict[str, Any]]:

@@ -1,0 +1,182 @@
+"""The address space of pools: which addresses are whose to give, and which of them are free.
+
+A pool's ranges are cut where its reservations begin and end. Each piece is a `Span`, whose free
+addresses belong to one *line* (nothing is reserved) or to one line for each namespace or Service
+that it is reserved for. A line knows which of its spans have free addresses, so finding the first
+free address looks neither at full spans nor at those of others.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from metallb.net.addresses import Family, IPAddress
+from metallb.net.ranges import AddressRange, address_at
+from metallb_controller.allocator.free import FreeNumbers
+from metallb_controller.allocator.model import PoolSpace
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+
+    from metallb.api.meta import ObjectKey
+    from metallb.domain.address_pools import Reservation
+
+LineKey = tuple[Family, str, str]
+"""A family, and for whom: a namespace and a Service's name; both empty: for all."""
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """A piece of a range, with what of it is free.
+
+    `rank` is its place among its pool's, `size` the number of addresses that it has to give.
+    """
+
+    pool: str
+    range: AddressRange
+    free: FreeNumbers
+    rank: int
+    size: int
+    reservations: tuple[Reservation, ...] = ()
+    places: list[tuple[Line, int]] = field(default_factory=list)
+
+    def take(self, number: int) -> None:
+        """Take a free address."""
+        self.free.take(number)
+        for line, place in self.places:
+            line.count -= 1
+            if not self.free.count:
+                line.with_free.take(place)
+
+    def give(self, number: int) -> None:
+        """Give an address back."""
+        self.free.give(number)
+        for line, place in self.places:
+            line.count += 1
+            if self.free.count == 1:
+                line.with_free.give(place)
+
+    def gives(self, address: IPAddress) -> bool:
+        """Tell whether an address of the range is one to give, be it free or not."""
+        return not (self.free.avoids_ends and int(address) & 255 in (0, 255))
+
+    def is_for(self, service: ObjectKey) -> bool:
+        """Tell whether a Service may have addresses of it."""
+        return not self.reservations or any(item.is_for(service) for item in self.reservations)
+
+
+class Line:
+    """Spans of one family in their order, all for the same; `count` addresses are free."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = spans
+        self.with_free = FreeNumbers(0, len(spans) - 1)
+        self.count = 0
+        for place, span in enumerate(spans):
+            span.places.append((self, place))
+            self.count += span.free.count
+            if not span.free.count:
+                self.with_free.take(place)
+
+    def first(self, besides: Container[IPAddress] = ()) -> tuple[Span, IPAddress] | None:
+        """Find the first free address that is not among some."""
+        return next(self.each(besides), None)
+
+    def each(self, besides: Container[IPAddress] = ()) -> Iterator[tuple[Span, IPAddress]]:
+        """Find the free addresses in order, but for some; nothing may be taken meanwhile."""
+        place = self.with_free.lowest()
+        while place is not None:
+            span = self.spans[place]
+            number = span.free.lowest()
+            while number is not None:
+                address = address_at(span.range.family, number)
+                if address not in besides:
+                    yield span, address
+                number = span.free.lowest(number + 1)
+            place = self.with_free.lowest(place + 1)
+
+
+class Space:
+    """The spans of one pool."""
+
+    def __init__(self, name: str, wanted: PoolSpace) -> None:
+        self.wanted = wanted
+        self.spans = _spans(name, wanted)
+        lines: dict[LineKey, list[Span]] = {}
+        for span in self.spans:
+            family = span.range.family
+            keys = {(family, item.namespace, item.service): None for item in span.reservations}
+            for key in keys or {(family, "", ""): None}:
+                lines.setdefault(key, []).append(span)
+        self.lines = {key: Line(spans) for key, spans in lines.items()}
+
+    def lines_for(self, family: Family, service: ObjectKey | None) -> list[Line]:
+        """Give the lines of which a Service may have addresses: what is its own comes first."""
+        keys: list[LineKey] = [(family, "", "")]
+        if service is not None and len(self.lines) > 1:
+            keys = [
+                (family, service.namespace, service.name), (family, service.namespace, ""), *keys,
+            ]  # fmt: skip
+        return [self.lines[key] for key in keys if key in self.lines]
+
+    def of_family(self, family: Family) -> list[Span]:
+        """Give the spans of one family."""
+        return [span for span in self.spans if span.range.family is family]
+
+
+def _spans(name: str, wanted: PoolSpace) -> list[Span]:
+    spans: list[Span] = []
+    for whole in wanted.ranges:
+        avoids = wanted.avoid_buggy_ips and whole.family is Family.IPV4
+        near = [
+            item
+            for item in wanted.reservations
+            if item.range.family is whole.family
+            and item.range.first <= whole.last
+            and whole.first <= item.range.last
+        ]
+        for piece in _cut(whole, near):
+            mine = tuple(
+                item for item in near if item.range.first <= piece.first <= item.range.last
+            )
+            free = FreeNumbers(piece.first, piece.last, avoid_ends=avoids)
+            spans.append(Span(name, piece, free, len(spans), free.count, mine))
+    return spans
+
+
+def _cut(whole: AddressRange, reservations: Iterable[Reservation]) -> Iterator[AddressRange]:
+    """Cut a range where a reservation begins or ends."""
+    firsts = {whole.first}
+    for item in reservations:
+        firsts.update((item.range.first, item.range.last + 1))
+    inside = sorted(first for first in firsts if whole.first <= first <= whole.last)
+    for first, after in zip(inside, [*inside[1:], whole.last + 1], strict=True):
+        yield AddressRange(whole.family, first, after - 1)
+
+
+class SpanIndex:
+    """Finds the span that an address is in, of whatever pool."""
+
+    def __init__(self, spaces: Mapping[str, Space] | None = None) -> None:
+        self._spans: dict[int, list[Span]] = {4: [], 6: []}
+        for space in (spaces or {}).values():
+            for span in space.spans:
+                self._spans[4 if span.range.family is Family.IPV4 else 6].append(span)
+        self._firsts: dict[int, list[int]] = {}
+        for version, spans in self._spans.items():
+            spans.sort(key=lambda span: span.range.first)
+            self._firsts[version] = [span.range.first for span in spans]
+
+    def find(self, address: IPAddress) -> Span | None:
+        """Find the span of an address; None: no pool has it."""
+        version, number = address.version, int(address)
+        index = bisect_right(self._firsts[version], number) - 1
+        if index < 0:
+            return None
+        span = self._spans[version][index]
+        return span if number <= span.range.last else None
+
+
+NO_SPACE = Space("", PoolSpace())
