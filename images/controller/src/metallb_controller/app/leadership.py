@@ -37,13 +37,16 @@ from metallb.api.virtual_ips import read_virtual_ip
 from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
+from metallb_controller.app.native_statuses import NativeStatuses
 from metallb_controller.app.resources import (
     BGP_ADVERTISEMENTS,
     CLASSES,
     COMMUNITIES,
+    CONFIGURATION_STATES,
     CONFIGURATIONS,
     ENDPOINT_SLICES,
     LAYER2_ADVERTISEMENTS,
+    LAYER2_STATUSES,
     LEASES,
     NAMESPACES,
     NATIVE_POOLS,
@@ -135,6 +138,16 @@ class Leadership:
             ),
         ]
         feed_pool = {target: self._configs[kind].feed for target, kind in _STATUS_KINDS.items()}
+        native = {
+            resource: self._mirror(
+                reading, resource, _read_status, self._on_native, namespace=settings.namespace
+            )
+            for resource in (LAYER2_STATUSES, CONFIGURATION_STATES)
+        }
+        self._native_mirrors = tuple(native.values())
+        self._native = NativeStatuses(
+            writing, settings.namespace, self.reconciler, native, wall_clock
+        )
         self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
 
     @staticmethod
@@ -156,6 +169,7 @@ class Leadership:
 
     def _on_config(self, kind: ConfigKind, key: Key, old: object, new: object) -> None:
         self.reconciler.observe_config(kind, ObjectKey(*key), new)
+        self._native.look_again()
         self._wake.set()
 
     def _on_namespace(self, key: Key, old: Namespace | None, new: Namespace | None) -> None:
@@ -172,12 +186,17 @@ class Leadership:
 
     def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
         self.reconciler.observe_vip(address_from_name(key[1]), new)
+        self._native.look_again()
         self._wake.set()
+
+    def _on_native(self, key: Key, old: object, new: object) -> None:
+        self._native.look_again()
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         found = new or old
         if found is not None:
             self.reconciler.observe_speaker(found.node, new, time.monotonic())
+        self._native.look_again()
         self._wake.set()
 
     # -- work ------------------------------------------------------------------------------------
@@ -201,6 +220,9 @@ class Leadership:
             for number in range(self._settings.concurrent_writes):
                 supervisor.start(f"write-{number}", self._work())
             supervisor.start("decide", self._decide())
+            for number, mirror in enumerate(self._native_mirrors):
+                supervisor.start(f"native-mirror-{number}", mirror.run())
+            supervisor.start("native-statuses", self._native.run())
             await supervisor.wait()
         finally:
             await supervisor.cancel()
@@ -293,3 +315,7 @@ def _configs(settings: Settings) -> dict[ConfigKind, tuple[Resource, Any]]:
         ConfigKind.BGP_ADVERTISEMENTS: (BGP_ADVERTISEMENTS, read_bgp_advertisement),
         ConfigKind.COMMUNITIES: (COMMUNITIES, read_community),
     }
+
+
+def _read_status(value: JsonObject) -> tuple[str, JsonObject]:
+    return value["metadata"]["name"], value.get("status") or {}

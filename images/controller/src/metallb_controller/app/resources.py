@@ -19,6 +19,8 @@ NATIVE_POOLS = Resource(NATIVE_GROUP, "v1beta1", "ipaddresspools")
 LAYER2_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "l2advertisements")
 BGP_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "bgpadvertisements")
 COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
+LAYER2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
+CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
 
 POOL_KINDS = {
     TargetKind.CLASS_STATUS: CLASSES,

@@ -98,6 +98,10 @@ class Catalogue:
         """Give the objects that all pools are made of."""
         return [self.source(pool) for pool in self._observed.pools.values()]
 
+    def all_problems(self) -> Mapping[tuple[str, ObjectKey], tuple[Problem, ...]]:
+        """Tell what is wrong in all objects, by kind and key."""
+        return self._problems
+
     def problems(self, pool: AddressPool) -> tuple[Problem, ...]:
         """Tell what is wrong in that object, also between it and others."""
         return self._problems.get((pool.kind, pool.meta.key), ())

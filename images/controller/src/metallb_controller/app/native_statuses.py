@@ -1,0 +1,129 @@
+"""Keeps the objects that MetalLB's tools read: see `metallb_controller.reconcile.native_statuses`.
+
+It follows the ledger at its own pace, after Services: some time after the last look all objects are
+compared, and what differs is written, one request after another. What was edited or deleted by hand
+is put back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFoundError
+from metallb_controller.app.resources import CONFIGURATION_STATES, LAYER2_STATUSES
+from metallb_controller.reconcile.native_statuses import (
+    configuration_states,
+    difference,
+    layer2_statuses,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from metallb.kube.client import ApiClient, JsonObject, Resource
+    from metallb.kube.reflector import Reflector
+    from metallb_controller.reconcile.engine import Reconciler
+    from metallb_controller.reconcile.native_statuses import NativeStatus
+
+DELAY_SECONDS: Final = 0.5
+"""Changes are collected for so long."""
+
+WRITES_PER_SECOND: Final = 50
+"""So that a thousand Services at once do not keep the API server from the next one."""
+
+log = logging.getLogger(__name__)
+
+
+class NativeStatuses:
+    """Both kinds, in the module's namespace; `mirrors` give pairs of name and status."""
+
+    def __init__(
+        self,
+        client: ApiClient,
+        namespace: str,
+        reconciler: Reconciler,
+        mirrors: Mapping[Resource, Reflector[Any]],
+        wall_clock: Callable[[], str],
+    ) -> None:
+        self._client = client
+        self._namespace = namespace
+        self._reconciler = reconciler
+        self._mirrors = mirrors
+        self._wall_clock = wall_clock
+        self._changed = asyncio.Event()
+        self._changed.set()
+
+    def look_again(self) -> None:
+        """Take in that something may have changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keep the objects right until cancelled."""
+        for mirror in self._mirrors.values():
+            await mirror.synced.wait()
+        while True:
+            await self._changed.wait()
+            await asyncio.sleep(DELAY_SECONDS)
+            self._changed.clear()
+            observed = self._reconciler.observed
+            await self._keep(LAYER2_STATUSES, layer2_statuses(observed.vips.values()))
+            problems = self._reconciler.catalogue.all_problems()
+            states = configuration_states(problems, sorted(observed.roll.present))
+            await self._keep(CONFIGURATION_STATES, states)
+
+    async def _keep(self, resource: Resource, wanted: Mapping[str, NativeStatus]) -> None:
+        present: dict[str, JsonObject] = dict(iter(self._mirrors[resource]))
+        found = difference(wanted, present)
+        for item in found.missing:
+            await self._write(resource, item, self._create(resource, item))
+        for item in found.changed:
+            await self._write(resource, item, self._patch(resource, item, present[item.name]))
+        for name in found.surplus:
+            await self._write(resource, name, self._delete(resource, name))
+
+    async def _write(self, resource: Resource, about: object, request: Any) -> None:
+        try:
+            await request
+        except (ConflictError, NotFoundError):
+            self._changed.set()
+        except (ApiError, *TRANSPORT_ERRORS) as error:
+            log.warning("%s %s: %s", resource.plural, about, error)
+            self._changed.set()
+        await asyncio.sleep(1 / WRITES_PER_SECOND)
+
+    async def _create(self, resource: Resource, item: NativeStatus) -> None:
+        kind = {LAYER2_STATUSES: "ServiceL2Status", CONFIGURATION_STATES: "ConfigurationState"}
+        body = {
+            "apiVersion": f"{resource.group}/{resource.version}",
+            "kind": kind[resource],
+            "metadata": {"name": item.name, "labels": dict(item.labels)},
+        }
+        await self._client.create(resource, body, self._namespace)
+        await self._patch(resource, item, {})
+
+    async def _patch(self, resource: Resource, item: NativeStatus, before: JsonObject) -> None:
+        status = _stamped(item.status, before, self._wall_clock())
+        await self._client.patch(
+            resource, item.name, {"status": status}, namespace=self._namespace, subresource="status"
+        )
+
+    async def _delete(self, resource: Resource, name: str) -> None:
+        await self._client.delete(resource, name, self._namespace)
+
+
+def _stamped(status: JsonObject, before: JsonObject, now: str) -> JsonObject:
+    """Give conditions their times: kept while the status of one stays, else now."""
+    if "conditions" not in status:
+        return status
+    known = {
+        (item.get("type"), item.get("status")): item.get("lastTransitionTime")
+        for item in before.get("conditions") or ()
+        if isinstance(item, dict)
+    }
+    conditions = [
+        {**item, "lastTransitionTime": known.get((item["type"], item["status"])) or now}
+        for item in status["conditions"]
+    ]
+    return {**status, "conditions": conditions}

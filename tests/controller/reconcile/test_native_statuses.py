@@ -1,0 +1,125 @@
+"""What MetalLB's tools read: metallb.md §2, "Status objects" and "ConfigurationState"."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import Any
+
+from metallb.api.fields import Problem
+from metallb.api.meta import ObjectKey
+from metallb.api.virtual_ips import (
+    Announcer,
+    Layer2Orders,
+    VirtualIP,
+    VirtualIPSpec,
+    VirtualIPStatus,
+    new_virtual_ip,
+)
+from metallb_controller.reconcile.native_statuses import (
+    Difference,
+    NativeStatus,
+    configuration_states,
+    difference,
+    layer2_statuses,
+)
+
+WEB, DNS = ObjectKey("shop", "web"), ObjectKey("shop", "dns")
+
+
+def vip(
+    address: str, node: str, *services: ObjectKey, interfaces: tuple[str, ...] = (), **rest: Any
+) -> VirtualIP:
+    pool = rest.pop("pool", "IPAddressPool/front")
+    orders = Layer2Orders(("a", "b"), interfaces)
+    made = new_virtual_ip(VirtualIPSpec(ip_address(address), pool, services, layer2=orders))
+    announcers = (Announcer(node, "t", "Preferred", ("eth0", "eth1")),) if node else ()
+    return replace(made, status=VirtualIPStatus(announcers))
+
+
+def said(found: dict[str, NativeStatus]) -> list[tuple[Any, ...]]:
+    return sorted(
+        (item.status["node"], item.status["serviceName"], str(item.status.get("interfaces", "")))
+        for item in found.values()
+    )
+
+
+def test_each_service_has_one_for_each_node_that_announces_it() -> None:
+    found = layer2_statuses(
+        [vip("10.0.0.1", "a", WEB, DNS), vip("fd00::1", "b", WEB), vip("10.0.0.2", "a", WEB)]
+    )
+    assert said(found) == [("a", "dns", ""), ("a", "web", ""), ("b", "web", "")]
+    (dns,) = (item for item in found.values() if item.status["serviceName"] == "dns")
+    assert dns.name.startswith("l2-")
+    assert dict(dns.labels) == {
+        "metallb.io/node": "a",
+        "metallb.io/service-name": "dns",
+        "metallb.io/service-namespace": "shop",
+    }
+    assert dns.status["serviceNamespace"] == "shop"
+
+
+def test_what_nobody_announces_and_what_is_of_a_class_has_none() -> None:
+    assert layer2_statuses([vip("10.0.0.1", "", WEB)]) == {}
+    assert layer2_statuses([vip("10.0.0.1", "a", WEB, pool="front")]) == {}
+
+
+def test_interfaces_are_told_only_where_advertisements_name_some() -> None:
+    found = layer2_statuses([vip("10.0.0.1", "a", WEB, interfaces=("eth1", "eth2"))])
+    assert said(found) == [("a", "web", "[{'name': 'eth1'}]")]
+
+
+def test_a_node_whose_name_no_label_can_hold_has_no_label() -> None:
+    (found,) = layer2_statuses([vip("10.0.0.1", "n" * 64, WEB)]).values()
+    assert "metallb.io/node" not in dict(found.labels)
+    assert found.status["node"] == "n" * 64
+
+
+def test_all_is_valid() -> None:
+    found = configuration_states({}, ["a", "b"])
+    assert list(found) == ["controller", "speaker-a", "speaker-b"]
+    assert {item.status["result"] for item in found.values()} == {"Valid"}
+    assert dict(found["controller"].labels) == {"metallb.io/component-type": "controller"}
+    assert dict(found["speaker-a"].labels) == {
+        "metallb.io/component-type": "speaker",
+        "metallb.io/node-name": "a",
+    }
+    (condition,) = found["controller"].status["conditions"]
+    assert (condition["type"], condition["reason"]) == ("poolReconcilerValid", "Reconciled")
+
+
+def test_the_controller_is_told_of_pools_and_speakers_of_everything() -> None:
+    bad = {
+        ("L2Advertisement", ObjectKey("m", "adv")): (Problem(".spec.interfaces[0]", "is odd"),),
+    }
+    found = configuration_states(bad, ["a"])
+    assert found["controller"].status["result"] == "Valid"
+    speaker = found["speaker-a"].status
+    assert speaker["result"] == "Invalid"
+    assert speaker["errorSummary"] == (
+        "configuration error: L2Advertisement m/adv.spec.interfaces[0]: is odd"
+    )
+    (condition,) = speaker["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == (
+        "configReconcilerValid",
+        "False",
+        "ConfigurationError",
+    )
+    pool = {("IPAddressPool", ObjectKey("m", "p")): (Problem(".spec.addresses[0]", "is odd"),)}
+    states = configuration_states(pool, ["a"])
+    assert {item.status["result"] for item in states.values()} == {"Invalid"}
+
+
+def test_differences() -> None:
+    wanted = configuration_states({}, ["a", "b"])
+    (condition,) = wanted["controller"].status["conditions"]
+    there: dict[str, Any] = {
+        "controller": {
+            "result": "Valid",
+            "conditions": [{**condition, "lastTransitionTime": "t"}, "odd"],
+        },
+        "speaker-a": {"result": "Unknown"},
+        "speaker-c": {},
+    }
+    found = difference(wanted, there)
+    assert found == Difference((wanted["speaker-b"],), (wanted["speaker-a"],), ("speaker-c",))
