@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from metallb.api.pool_options import PoolRange
     from metallb.domain.objects import Notes, ObjectId
 
-_NO_COMMUNITY = "none"
+NO_COMMUNITY = "none"
 """Deckhouse's word for it."""
 
 
@@ -125,13 +125,13 @@ def _resolved(
         if value is None:
             text = f"no Community object has the name {item.text!r}"
             notes.add(of, Problem(f"{path}.{item.name}", text))
-        elif value != _NO_COMMUNITY:
+        elif value != NO_COMMUNITY:
             found.add(value)
     return tuple(sorted(found, key=community_order))
 
 
 def _known(name: str, aliases: Mapping[str, str]) -> str | None:
-    if name == _NO_COMMUNITY:
+    if name == NO_COMMUNITY:
         return aliases.get(name, name)
     return aliases.get(name) or WELL_KNOWN.get(name)
 
@@ -161,6 +161,8 @@ def advertise(
 
 def too_wide(item: Written, pool: str, ranges: Iterable[PoolRange]) -> Iterator[Problem]:
     """Say of which lengths the prefixes would be wider than ranges of a pool."""
+    if (item.routes.aggregation_length, item.routes.aggregation_length_v6) == (LENGTH, LENGTH_V6):
+        return
     lengths = {
         Family.IPV4: ("aggregationLength", item.routes.aggregation_length),
         Family.IPV6: ("aggregationLengthV6", item.routes.aggregation_length_v6),

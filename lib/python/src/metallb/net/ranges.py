@@ -129,11 +129,13 @@ def _parse_prefix(text: str) -> AddressRange:
 def widest_prefix(addresses: AddressRange) -> int:
     """Length of the shortest prefix among those that a range is the sum of (RFC 4632 §3.1)."""
     bits = 32 if addresses.family is Family.IPV4 else 128
-    for length in range(bits + 1):
+    length = bits + 1 - addresses.size.bit_length()  # no prefix is larger than all of it
+    while True:
         size = 1 << (bits - length)
-        if -(-addresses.first // size) * size + size - 1 <= addresses.last:
-            break
-    return length
+        aligned = -(-addresses.first // size) * size
+        if aligned + size - 1 <= addresses.last:
+            return length
+        length += 1
 
 
 class RangeSet:
