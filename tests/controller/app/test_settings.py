@@ -43,6 +43,9 @@ def test_there_is_no_webhook_unless_it_is_wanted() -> None:
     found = read_settings(["--webhook-port", "8443", "--webhook-cert-dir", "/tls"], {})
     assert (found.webhook_host, found.webhook_port) == ("0.0.0.0", 8443)
     assert found.webhook_cert_dir == Path("/tls")
+    assert not found.manages_webhook_certificate
+    found = read_settings(["--webhook-port", "8443", "--manage-webhook-certificate"], {})
+    assert found.manages_webhook_certificate
 
 
 def test_what_classes_do_not_say_is_said_by_the_settings() -> None:

@@ -1,70 +1,72 @@
-"""What is wrong with an object that a user is about to store, kind by kind.
+"""What is wrong with an object that a user is about to store, or doubtful about deleting one.
 
 An object is refused for what would keep a part of it from working, and only then; what is merely
-doubtful gives a warning. Objects are judged alone: what is wrong between two of them (ranges that
-overlap, two default classes) may become right by the next write, so that is for their conditions.
+doubtful gives a warning. One alone is judged by its reader; among all others by
+`metallb.domain.validation`. Here is what is left: objects of metallb.io outside the module's
+namespace, which nobody would read, and pools that are deleted while Services hold their addresses.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metallb.api.classes import read_class
-from metallb.api.fields import Fields
-from metallb.net.ranges import parse_range
+from metallb.domain.verdicts import Verdict
+from metallb_controller.admission.kinds import KINDS, Kind
+from metallb_controller.admission.questions import Operation, Question
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
-    from metallb.api.fields import JsonObject
+    from metallb.api.meta import ObjectKey
+    from metallb.domain.everything import Everything
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Why an object is refused, with a JSON path in each sentence, and what is doubtful in it."""
-
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+_NAMED_SERVICES = 3
 
 
-def judge(value: JsonObject, before: JsonObject | None = None) -> Verdict:
-    """Judge an object; one whose spec is as it was before is let through.
-
-    So a label or a finalizer can be changed on an object that is wrong already, and nobody is kept
-    from deleting it.
-    """
-    if before is not None and before.get("spec") == value.get("spec"):
+def judge(
+    question: Question,
+    everything: Everything,
+    namespace: str,
+    holders: Sequence[Sequence[ObjectKey]] = (),
+) -> Verdict:
+    """Judge a request; `holders` are, of a pool that is deleted, the Services of each address."""
+    kind = KINDS.get(question.kind)
+    if kind is None or question.is_harmless:
         return Verdict()
-    check = _CHECKS.get(str(value.get("kind", "")))
-    return Verdict() if check is None else check(value)
+    if question.value is None:
+        return _judge_deletion(kind, question, everything, holders)
+    parsed = kind.read(question.value)
+    found = Verdict(tuple(str(problem) for problem in parsed.problems))
+    found += _judge_place(kind, parsed.meta.key, namespace, question.operation)
+    if kind.ranges and not found.errors and not parsed.ranges:
+        text = f"spec.{kind.ranges} is empty: there is no address to give"
+        found += Verdict(warnings=(text,))
+    return found
 
 
-def _judge_class(value: JsonObject) -> Verdict:
-    found = read_class(value)
-    errors = tuple(str(problem) for problem in found.problems)
-    if errors or found.ranges:
-        return Verdict(errors)
-    return Verdict(warnings=("spec.addressPool is empty: the class has no address to give",))
+def _judge_place(kind: Kind, key: ObjectKey, namespace: str, operation: Operation) -> Verdict:
+    if not kind.is_native or key.namespace == namespace:
+        return Verdict()
+    verb = "create it" if operation is Operation.CREATE else "keep it"
+    text = (
+        f"metadata.namespace: {kind.name} objects are read in the namespace {namespace} only, not "
+        f"in {key.namespace}; {verb} there"
+    )
+    return Verdict((text,))
 
 
-def _judge_pool(value: JsonObject) -> Verdict:
-    fields = Fields(value)
-    spec = fields.child("spec")
-    texts = spec.texts("addresses")
-    for index, text in enumerate(texts):
-        try:
-            parse_range(text)
-        except ValueError as error:
-            spec.note(f"addresses[{index}]", str(error))
-    errors = tuple(str(problem) for problem in fields.problems)
-    if errors or texts:
-        return Verdict(errors)
-    return Verdict(warnings=("spec.addresses is empty: the pool has no address to give",))
-
-
-_CHECKS: Mapping[str, Callable[[JsonObject], Verdict]] = {
-    "MetalLoadBalancerClass": _judge_class,
-    "MetalLoadBalancerPool": _judge_pool,
-    "IPAddressPool": _judge_pool,
-}
+def _judge_deletion(
+    kind: Kind,
+    question: Question,
+    everything: Everything,
+    holders: Sequence[Sequence[ObjectKey]],
+) -> Verdict:
+    services = sorted({str(key) for keys in holders for key in keys})
+    if not services:
+        return Verdict()
+    shown = ", ".join(services[:_NAMED_SERVICES])
+    if len(services) > _NAMED_SERVICES:
+        shown += f" and {len(services) - _NAMED_SERVICES} more"
+    addresses = f"{len(holders)} address{'es' if len(holders) > 1 else ''} of this {kind.name}"
+    of_whom = f"{len(services)} Service{'s' if len(services) > 1 else ''}"
+    return Verdict(warnings=(f"{addresses} will be taken from {of_whom}: {shown}",))

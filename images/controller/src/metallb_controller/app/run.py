@@ -19,17 +19,15 @@ from metallb.kube.events import EventPoster
 from metallb.runtime.http import StatusServer
 from metallb.runtime.logging import set_up_logging
 from metallb.runtime.tasks import Supervisor, TaskEndedError
+from metallb_controller.app.admission_service import AdmissionService
 from metallb_controller.app.leadership import Leadership
 from metallb_controller.app.metrics import Metrics
-from metallb_controller.app.webhook import CertificateError, Webhook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from metallb_controller.app.settings import Settings
 
-_OTHER_CONNECTIONS = 16
-"""Besides those for writes: a watch for each kind, the election, Events."""
+_OTHER_CONNECTIONS = 40
+"""Besides those for writes: a watch for each kind, of admission too, the election, Events."""
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ class Controller:
             )
             self.supervisor.stop_on_signals()
             async with AsyncExitStack() as listening:
-                await self._listen(listening, elector)
+                await self._listen(listening, elector, client)
                 try:
                     self.supervisor.start("election", elector.run())
                     self.supervisor.start("terms", self._serve_terms(elector, client))
@@ -72,7 +70,7 @@ class Controller:
                 finally:
                     await self.supervisor.cancel()
 
-    async def _listen(self, listening: AsyncExitStack, elector: Elector) -> None:
+    async def _listen(self, listening: AsyncExitStack, elector: Elector, client: ApiClient) -> None:
         """Serve metrics and health, and admission where it is wanted."""
         settings = self._settings
 
@@ -90,21 +88,11 @@ class Controller:
         listening.push_async_callback(status.stop)
         log.info("metrics and health on %s:%d", settings.metrics_host, status.port)
         if settings.webhook_port is not None:
-            await self._admit(listening, settings.webhook_port, readiness)
-
-    async def _admit(
-        self, listening: AsyncExitStack, port: int, readiness: Callable[[], str | None]
-    ) -> None:
-        settings = self._settings
-        webhook = Webhook(settings.webhook_host, port, settings.webhook_cert_dir, readiness)
-        try:
-            await webhook.start()
-        except (OSError, CertificateError) as error:
-            where = f"{settings.webhook_host}:{port}"
-            raise ConfigurationError(f"admission cannot be served on {where}: {error}") from error
-        listening.push_async_callback(webhook.stop)
-        self.supervisor.start("webhook certificate", webhook.follow_certificate())
-        log.info("admission on %s:%d", settings.webhook_host, webhook.port)
+            service = AdmissionService(settings, settings.webhook_port, client, elector)
+            await service.start(readiness)
+            listening.push_async_callback(service.webhook.stop)
+            for name, task in service.tasks():
+                self.supervisor.start(name, task)
 
     async def _serve_terms(self, elector: Elector, client: ApiClient) -> None:
         writing = client.fenced(elector.fence)

@@ -33,6 +33,8 @@ class Settings:
     """Port of the admission webhook; None: there is none."""
     webhook_cert_dir: Path = Path("/etc/metallb/webhook-tls")
     """Where `tls.crt` and `tls.key` of the webhook are."""
+    manages_webhook_certificate: bool = False
+    """Whether the controller makes them itself, as nobody else does."""
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
     """What holds for classes that do not say it themselves."""
     load_balancer_class: str = ""
@@ -60,6 +62,10 @@ def read_settings(
     parser.add_argument("--webhook-host", default="0.0.0.0")
     parser.add_argument("--webhook-port", type=int, help="admission by HTTPS; none without it")
     parser.add_argument("--webhook-cert-dir", type=Path, default=Path("/etc/metallb/webhook-tls"))
+    parser.add_argument(
+        "--manage-webhook-certificate", action="store_true",
+        help="make the certificate ourselves, in a Secret; --webhook-cert-dir is not read then",
+    )  # fmt: skip
     parser.add_argument(
         "--rebalancing-policy", default=RebalancingPolicy.AUTOMATIC.value,
         choices=[item.value for item in RebalancingPolicy], help="of classes that say nothing",
@@ -91,6 +97,7 @@ def read_settings(
         webhook_host=given.webhook_host,
         webhook_port=given.webhook_port,
         webhook_cert_dir=given.webhook_cert_dir,
+        manages_webhook_certificate=given.manage_webhook_certificate,
         rebalancing=Rebalancing(
             RebalancingPolicy(given.rebalancing_policy),
             given.rebalancing_delay_seconds,

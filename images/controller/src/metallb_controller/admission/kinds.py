@@ -1,0 +1,39 @@
+"""The kinds that are judged, and how each is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from metallb.api.classes import read_class
+from metallb.api.ip_address_pools import read_ip_address_pool
+from metallb.api.layer2_advertisements import read_l2_advertisement
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metallb.api.fields import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind; `ranges` is the field of its addresses, if it has any.
+
+    Objects of a native kind (metallb.io) are namespaced, and count in the module's own namespace
+    only.
+    """
+
+    name: str
+    read: Callable[[JsonObject], Any]
+    is_native: bool = True
+    ranges: str = ""
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("MetalLoadBalancerClass", read_class, is_native=False, ranges="addressPool"),
+        Kind("IPAddressPool", read_ip_address_pool, ranges="addresses"),
+        Kind("L2Advertisement", read_l2_advertisement),
+    )
+}
