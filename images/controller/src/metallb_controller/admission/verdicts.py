@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metallb.domain.validation import validate, validate_deletion
 from metallb.domain.verdicts import Verdict
 from metallb_controller.admission.kinds import KINDS, Kind
 from metallb_controller.admission.questions import Operation, Question
@@ -34,10 +35,12 @@ def judge(
     if kind is None or question.is_harmless:
         return Verdict()
     if question.value is None:
-        return _judge_deletion(kind, question, everything, holders)
+        key = kind.read(question.before or {}).meta.key
+        return validate_deletion(kind.name, key, everything) + _judge_holders(kind, holders)
     parsed = kind.read(question.value)
     found = Verdict(tuple(str(problem) for problem in parsed.problems))
     found += _judge_place(kind, parsed.meta.key, namespace, question.operation)
+    found += validate(kind.name, parsed, everything)
     if kind.ranges and not found.errors and not parsed.ranges:
         text = f"spec.{kind.ranges} is empty: there is no address to give"
         found += Verdict(warnings=(text,))
@@ -55,12 +58,7 @@ def _judge_place(kind: Kind, key: ObjectKey, namespace: str, operation: Operatio
     return Verdict((text,))
 
 
-def _judge_deletion(
-    kind: Kind,
-    question: Question,
-    everything: Everything,
-    holders: Sequence[Sequence[ObjectKey]],
-) -> Verdict:
+def _judge_holders(kind: Kind, holders: Sequence[Sequence[ObjectKey]]) -> Verdict:
     services = sorted({str(key) for keys in holders for key in keys})
     if not services:
         return Verdict()
