@@ -78,8 +78,8 @@ POOLS = [
         (EDGE,),
         errors=(
             (
-                ".spec.addresses[1]: 10.0.0.128-10.0.1.9 has addresses of 10.0.0.0/24 of IPAddressPool "
-                "edge (10.0.0.128-10.0.0.255); each address can be in one pool, once"
+                ".spec.addresses[1]: 10.0.0.128-10.0.1.9 has addresses of 10.0.0.0/24 of "
+                "IPAddressPool edge (10.0.0.128-10.0.0.255); each address can be in one pool, once"
             ),
         ),
     ),
@@ -413,8 +413,8 @@ def test_what_has_no_rules_among_others(item: Item) -> None:
             [bgp(f"a{index}", peers=["p"]) for index in range(5)],
             "",
             (
-                "BGPPeer p is named by BGPAdvertisement a0, BGPAdvertisement a1, BGPAdvertisement a2 "
-                "and 2 more"
+                "BGPPeer p is named by BGPAdvertisement a0, BGPAdvertisement a1, "
+                "BGPAdvertisement a2 and 2 more"
             ),
         ),
         (
