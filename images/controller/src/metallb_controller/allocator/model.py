@@ -50,13 +50,15 @@ class PoolSpace:
 class Supply(NamedTuple):
     """Addresses of which any would do: free ones of a family, for all or reserved for some.
 
-    Without a family it is what the pool's quota leaves to the namespace.
+    Without a family it is what the pool's quota leaves to the namespace. Fewer than `at_least` are
+    of no use.
     """
 
     pool: str
     family: Family | None
     namespace: str = ""
     service: str = ""
+    at_least: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,8 @@ class PoolState:
         if pool.space.wanted.is_disabled:
             return 0
         if supply.family is None:
-            return max(0, self.room(supply.pool, supply.namespace))
+            room = self.room(supply.pool, supply.namespace)
+            return room if room >= supply.at_least else 0
         line = pool.space.lines.get((supply.family, supply.namespace, supply.service))
         return 0 if line is None else line.count
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.domain.selection import pool_words
 from metallb.net.addresses import Family, IPAddress, family_of
+from metallb_controller.allocator.model import Objection, Refusal, Supply
 from metallb_controller.allocator.words import explain, nothing_free
 from metallb_controller.reconcile.plans import (
     ServicePlan,
@@ -102,7 +103,9 @@ class _PoolPlanner:
         allowed = {*self.pools, *self.candidates.others}
         for address in lost_addresses(service, self.allocator):
             pool = self.allocator.range_owner(address)
-            if pool in allowed and address not in self.held and self._has_room(pool, found):
+            if pool not in allowed or address in self.held:
+                continue
+            if self._has_room(pool, found) or not self._is_new(address):
                 objection = self.allocator.why_not(pool, address, self.key, self.claim)
                 if objection is None:
                     found[address] = pool
@@ -110,8 +113,13 @@ class _PoolPlanner:
 
     def _has_room(self, pool: str, chosen: Found) -> bool:
         """Tell whether the quota of a pool allows one address more than those that are chosen."""
-        new = sum(other == pool and address not in self.held for address, other in chosen.items())
+        new = sum(other == pool and self._is_new(address) for address, other in chosen.items())
         return self.allocator.room(pool, self.key.namespace) > new
+
+    def _is_new(self, address: IPAddress) -> bool:
+        """Tell whether no Service of the namespace holds an address."""
+        holders = self.allocator.holders(address)
+        return all(holder.namespace != self.key.namespace for holder in holders)
 
     @staticmethod
     def _of(family: Family, found: Iterable[IPAddress]) -> list[IPAddress]:
@@ -149,8 +157,7 @@ class _PoolPlanner:
         if problems:
             self.plan.problems += problems
             return self._limited(self.stays)
-        kept = self._limited(chosen, self.stays, self.recoverable)
-        return self._filled(kept) if len(chosen) < self._wanted() else chosen
+        return self._filled(self._limited(chosen, self.stays, self.recoverable))
 
     def _request(self, address: IPAddress, chosen: Found) -> RequestProblem | None:
         """Choose a requested address; tells why not, if it cannot be had."""
@@ -163,17 +170,14 @@ class _PoolPlanner:
         objection = self.allocator.why_not(pool, address, self.key, self.claim)
         if objection is None and address in self.held:
             objection = self.allocator.why_not_stay(address, self.key, self.claim)
-        if objection is not None:
-            return explain(objection, address, pool, self.claim, self.allocator)
-        if not self._has_room(pool, chosen):
-            quota = self.allocator.space(pool).namespace_quota
-            return RequestProblem(
-                RequestReason.QUOTA_REACHED,
-                f"{address} is one more than the {quota} that {pool_words(pool)} lets a namespace "
-                "have (spec.namespaceQuota)",
-            )
-        chosen[address] = pool
-        return None
+        if objection is None and not self._has_room(pool, chosen) and self._is_new(address):
+            objection = Objection(Refusal.QUOTA)
+        if objection is None:
+            chosen[address] = pool
+            return None
+        if objection.refusal is Refusal.QUOTA:
+            self.plan.awaits_any.append(Supply(pool, None, self.key.namespace))
+        return explain(objection, address, pool, self.claim, self.allocator)
 
     def _elsewhere(self, address: IPAddress, pool: str | None) -> RequestProblem:
         """Say that no pool that serves the Service has an address."""
@@ -189,24 +193,17 @@ class _PoolPlanner:
             RequestReason.ADDRESS_NOT_IN_POOLS, f'["{address}"] is not allowed in config: {why}'
         )
 
-    def _wanted(self) -> int:
-        return self.count * len(self.wish.families)
-
     def _choose_freely(self, kept: Found) -> Found:
-        has_lost = len(self.stays) < len(self.held)
-        missing = self._missing(kept)
-        if not missing:
-            return kept
-        if not kept or (has_lost and len(self.wish.families) > 1):
-            whole = self._whole()
-            if whole:
-                return whole
-        if not kept:
-            kept = self._degraded()
-        found = self._filled(kept)
-        if self.is_optional or len(self.wish.families) == 1 or not self._lacks_family(found):
+        found = self._filled_of(kept, kept.values())
+        if not self._missing(found):
             return found
-        return self._whole() or {}
+        has_lost = len(self.stays) < len(self.held)
+        if (has_lost or not kept) and (whole := self._whole()):
+            return whole
+        found = self._filled(found or self._degraded())
+        if self.is_optional or not self._lacks_family(found):
+            return found
+        return self._whole()
 
     def _missing(self, found: Found) -> dict[Family, int]:
         """Count what is missing of each family."""
@@ -252,39 +249,40 @@ class _PoolPlanner:
         return {}
 
     def _filled(self, kept: Found) -> Found:
-        """Add what is missing: of the pools that something is kept of, else of the others."""
-        found = dict(kept)
-        for family, count in self._missing(kept).items():
-            is_second = self.is_optional and bool(found) and not self._of(family, found)
-            pools = dict.fromkeys(found.values())
-            if not (is_second and self._some_pool_has_both()):
-                pools |= dict.fromkeys(self.pools)
-            found |= self._gather(pools, family, count, found)
+        """Add what is missing: of the pools that something is kept of, else of the others.
+
+        A second family comes from another pool only if no pool has both.
+        """
+        found = self._filled_of(kept, kept.values())
+        for family in self._missing(found):
+            is_second = bool(found) and not self._of(family, found)
+            if not (is_second and any(map(self._all_of, self.pools))):
+                found |= self._gather(self.pools, family, found)
         return found
 
-    def _some_pool_has_both(self) -> bool:
-        return any(
-            all(self._offer(pool, family, 1, {}) for family in self.wish.families)
-            for pool in self.pools
-        )
+    def _filled_of(self, kept: Found, pools: Iterable[str]) -> Found:
+        """Add what is missing, of some pools."""
+        found = dict(kept)
+        for family in self._missing(kept):
+            found |= self._gather(dict.fromkeys(pools), family, found)
+        return found
 
-    def _gather(self, pools: Iterable[str], family: Family, count: int, chosen: Found) -> Found:
-        """Take addresses of the first pool that has enough, else what there is in turn."""
+    def _gather(self, pools: Iterable[str], family: Family, chosen: Found) -> Found:
+        """Take what is missing of a family: of the first pool that has enough, else in turn."""
+        count = self.count - len(self._of(family, chosen))
         gathered: Found = {}
         for pool in pools:
             offered = self._offer(pool, family, count, chosen)
             if len(offered) == count:
                 return offered
-            missing = count - len(gathered)
-            gathered |= dict(list(offered.items())[:missing])
+            for address in list(offered)[: count - len(gathered)]:
+                gathered[address] = pool
         return gathered
 
     def _offer(self, pool: str, family: Family, count: int, chosen: Found) -> Found:
         """Find up to `count` addresses of a pool that the Service does not have yet."""
         found: Found = {}
-        if pool not in self.pools:
-            return found
-        for _ in range(count):
+        while len(found) < count:
             besides = {*self.held, *chosen, *found}
             ask = self.allocator.first_usable
             if not self._has_room(pool, chosen | found):
@@ -322,21 +320,38 @@ class _PoolPlanner:
         if not missing:
             return
         self.plan.problems += self.evictions
+        is_content = self.is_optional and bool(found)
+        is_told = bool(self.pools or self.candidates.alternatives) and not is_content
         new = self._new_by_pool(found)
-        for family in missing:
-            for pool in self.pools:
-                self.plan.awaits_any += supplies_awaited(
-                    self.allocator, pool, family, self.key, new[pool]
-                )
-            is_content = self.is_optional and bool(found) and not self._of(family, found)
-            if self.pools and not is_content:
-                counts = {pool: len(addresses) for pool, addresses in new.items()}
-                self.plan.problems.append(self._nothing_free(family, counts))
+        short = [family for family in missing if self._is_short(family, new)]
+        counts = {pool: len(addresses) for pool, addresses in new.items()}
+        if not short and is_told:  # each family could be had, but a quota does not allow for all
+            short, counts = list(missing)[:1], self._wait_for_quotas()
+        for family in short if is_told else ():
+            self.plan.problems.append(self._nothing_free(family, counts))
+
+    def _is_short(self, family: Family, new: dict[str, list[IPAddress]]) -> bool:
+        """Wait for a family where there is none (more); tells whether that is everywhere."""
+        awaited = [
+            supplies_awaited(self.allocator, pool, family, self.key, addresses)
+            for pool, addresses in new.items()
+        ]
+        for supplies in awaited:
+            self.plan.awaits_any += supplies
+        return all(awaited)
+
+    def _wait_for_quotas(self) -> dict[str, int]:
+        needed = self.count * len(self.wish.families)
+        namespace = self.key.namespace
+        for pool in self.pools:
+            if self.allocator.room(pool, namespace) < needed:
+                self.plan.awaits_any.append(Supply(pool, None, namespace, at_least=needed))
+        return dict.fromkeys(self.pools, needed - 1)
 
     def _new_by_pool(self, found: Found) -> dict[str, list[IPAddress]]:
-        new: dict[str, list[IPAddress]] = {pool: [] for pool in self.pools}
+        new: dict[str, list[IPAddress]] = {pool: [] for pool in (*self.pools, *found.values())}
         for address in self.plan.added:
-            new.setdefault(found[address], []).append(address)
+            new[found[address]].append(address)
         return new
 
     def _nothing_free(self, family: Family, new: dict[str, int]) -> RequestProblem:

@@ -290,7 +290,7 @@ def _choose_named(
             f"pool {name} not compatible for ip assignment: its spec.serviceAllocation is for "
             f"others; {_spelt(pools.by_key[item].name for item in alternatives)}",
         )
-        return Choice(None, Candidates(alternatives=alternatives), (problem,))
+        return Choice(None, Candidates(), (problem,))
     return Choice(None, Candidates(((key,),), alternatives=alternatives))
 
 
