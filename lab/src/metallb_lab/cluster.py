@@ -141,7 +141,7 @@ class Cluster(View):
             await self.plane.stop()
 
     async def _set_up_objects(self) -> None:
-        for path in sorted(CRDS.glob("*.yaml")):
+        for path in sorted(CRDS.rglob("*.yaml")):
             if not path.name.startswith("doc-"):
                 await self.apply(yaml.safe_load(path.read_text()))
         await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})

@@ -62,7 +62,7 @@ class Rig:
 
     async def set_up(self) -> None:
         """Make our kinds, the nodes, and the roll."""
-        for path in sorted(CRDS.glob("*.yaml")):
+        for path in sorted(CRDS.rglob("*.yaml")):
             if not path.name.startswith("doc-"):
                 definition = yaml.safe_load(path.read_text())
                 await self.client.create(objects.CUSTOM_RESOURCES, definition)
