@@ -27,27 +27,45 @@ FILES = sorted(path for path in CRDS.rglob("*.yaml") if not path.name.startswith
 DEFINED = {crd["spec"]["names"]["kind"]: crd for crd in map(load, FILES)}
 
 
-def version_of(kind: str) -> Document:
-    """The one version of a kind."""
-    (version,) = DEFINED[kind]["spec"]["versions"]
-    found: Document = version
-    return found
+def _shapes() -> Iterator[str]:
+    for kind, crd in DEFINED.items():
+        for version in crd["spec"]["versions"]:
+            yield kind if version["storage"] else f"{kind}/{version['name']}"
 
 
-def schema_of(kind: str) -> Document:
-    schema: Document = version_of(kind)["schema"]["openAPIV3Schema"]
+SHAPES = list(_shapes())
+"""Kinds, which stand for the version that is stored, and `Kind/version` for the others."""
+
+
+def kind_of(shape: str) -> str:
+    return shape.partition("/")[0]
+
+
+def version_of(shape: str) -> Document:
+    """One version of a kind."""
+    kind, _, name = shape.partition("/")
+    versions: list[Document] = DEFINED[kind]["spec"]["versions"]
+    return next(
+        version
+        for version in versions
+        if (version["name"] == name if name else version["storage"] is True)
+    )
+
+
+def schema_of(shape: str) -> Document:
+    schema: Document = version_of(shape)["schema"]["openAPIV3Schema"]
     return schema
 
 
-def path_of(api: Api, kind: str) -> str:
+def path_of(api: Api, shape: str) -> str:
     """Where the objects of a kind are."""
-    spec = DEFINED[kind]["spec"]
+    spec = DEFINED[kind_of(shape)]["spec"]
     where = f"namespaces/{api.namespace}/" if spec["scope"] == "Namespaced" else ""
-    return f"/apis/{spec['group']}/{version_of(kind)['name']}/{where}{spec['names']['plural']}"
+    return f"/apis/{spec['group']}/{version_of(shape)['name']}/{where}{spec['names']['plural']}"
 
 
-def api_version(kind: str) -> str:
-    return f"{DEFINED[kind]['spec']['group']}/{version_of(kind)['name']}"
+def api_version(shape: str) -> str:
+    return f"{DEFINED[kind_of(shape)]['spec']['group']}/{version_of(shape)['name']}"
 
 
 def levels(schema: Document, path: str = "") -> Iterator[tuple[str, Document]]:

@@ -12,7 +12,9 @@ from module.crds.definitions import (
     DEFINED,
     FILES,
     OURS,
+    SHAPES,
     Document,
+    kind_of,
     levels,
     load,
     schema_of,
@@ -34,6 +36,7 @@ NATIVE_VERSIONS = {
     "Community": "v1beta1",
     "ServiceL2Status": "v1beta1",
     "ServiceBGPStatus": "v1beta1",
+    "ConfigurationState": "v1beta1",
 }
 
 
@@ -78,16 +81,27 @@ def test_the_head(path: Path) -> None:
     assert path.stem == names["plural"]
     assert crd["metadata"]["labels"]["module"] == "metallb"
     assert crd["metadata"]["labels"]["heritage"] == "deckhouse"
-    version = version_of(names["kind"])
-    assert version["served"] is True
-    assert version["storage"] is True
-    assert version["subresources"] == {"status": {}}
-    assert version["additionalPrinterColumns"][-1]["jsonPath"] == ".metadata.creationTimestamp"
+    assert [version["storage"] for version in crd["spec"]["versions"]].count(True) == 1
+    for version in crd["spec"]["versions"]:
+        assert version["served"] is True
+        assert version["subresources"] == {"status": {}}
+        assert version["additionalPrinterColumns"][-1]["jsonPath"] == ".metadata.creationTimestamp"
+        assert version["storage"] or version["deprecationWarning"]
     kept = crd["metadata"]["labels"].get("backup.deckhouse.io/cluster-config")
     assert kept == (None if names["kind"] == "VirtualIP" else "true")
 
 
-@pytest.mark.parametrize("kind", DEFINED)
+def test_a_peer_of_the_older_version_is_served_and_needs_no_webhook_to_be_installed() -> None:
+    """The controller tells the API server of its webhook when it serves."""
+    assert [shape for shape in SHAPES if "/" in shape] == ["BGPPeer/v1beta1"]
+    assert "conversion" not in DEFINED["BGPPeer"]["spec"]
+    older = schema_of("BGPPeer/v1beta1")["properties"]["spec"]["properties"]
+    newer = schema_of("BGPPeer")["properties"]["spec"]["properties"]
+    assert older.keys() < newer.keys()
+    assert len(older) == 12
+
+
+@pytest.mark.parametrize("kind", SHAPES)
 def test_every_field_says_what_it_is(kind: str) -> None:
     implied = {".apiVersion", ".kind", ".metadata"}
     for path, level in levels(schema_of(kind)):
@@ -98,11 +112,11 @@ def test_every_field_says_what_it_is(kind: str) -> None:
             assert level.get("description", "").strip().endswith("."), path
             assert not CYRILLIC.search(level["description"]), path
         for word in level.get("enum", ()):
-            is_native = DEFINED[kind]["spec"]["group"] != OURS
+            is_native = DEFINED[kind_of(kind)]["spec"]["group"] != OURS
             assert is_native or re.fullmatch("[A-Z][A-Za-z0-9]*", word), (path, word)
 
 
-@pytest.mark.parametrize("kind", DEFINED)
+@pytest.mark.parametrize("kind", SHAPES)
 def test_numbers_of_32_bits_fit(kind: str) -> None:
     for path, level in levels(schema_of(kind)):
         is_wide = level.get("maximum", 0) > 2**31 - 1
