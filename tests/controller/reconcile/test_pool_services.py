@@ -18,6 +18,7 @@ from support.pools import DUAL, IPV6, PREFER, PREFER_IPV6, Office, pinned, pool,
 ONE = ("10.0.0.1-10.0.0.1",)
 KEY = {"metallb.io/allow-shared-ip": "k"}
 WEB, DNS, TLS = (("TCP", 80),), (("UDP", 53),), (("TCP", 443),)
+ASK = "ask for it with annotation network.deckhouse.io/load-balancer-pool"
 POOL = "metallb.io/address-pool"
 IPS = "metallb.io/loadBalancerIPs"
 LOCAL_A: dict[str, Any] = {"externalTrafficPolicy": "Local", "selector": {"app": "a"}}
@@ -222,7 +223,7 @@ def test_1_4_4_nothing_is_free_and_the_words_say_where_there_is() -> None:
             "NoFreeAddress",
             (
                 "no available IPs: pool edge has no free IPv4 address (1 in its ranges); pool "
-                "spare has 16 free: ask for it with annotation network.deckhouse.io/load-balancer-pool"
+                f"spare has 16 free: {ASK}"
             ),
         )
     ]
@@ -230,10 +231,7 @@ def test_1_4_4_nothing_is_free_and_the_words_say_where_there_is() -> None:
     assert office.words("c") == [
         (
             "FamilyNotInPools",
-            (
-                "no available IPs: pool edge has no IPv6 addresses; pool spare6 has 4 free: ask for "
-                "it with annotation network.deckhouse.io/load-balancer-pool"
-            ),
+            (f"no available IPs: pool edge has no IPv6 addresses; pool spare6 has 4 free: {ASK}"),
         )
     ]
 

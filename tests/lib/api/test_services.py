@@ -113,12 +113,58 @@ def test_what_a_decision_does_not_read_is_no_difference() -> None:
         {"externalTrafficPolicy": "Local"},
         {"selector": {"x": "y"}},
         {"ipFamilies": [], "clusterIPs": ["fd00::1"]},
+        {"loadBalancerIP": "10.0.0.1"},
     ],
 )
 def test_whatever_a_decision_reads_is_a_difference(change: dict[str, object]) -> None:
     before = read_service(service_object())
     after = read_service(service_object(**change))  # type: ignore[arg-type]
     assert not after.asks_the_same_as(before)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "network.deckhouse.io/load-balancer-pool",
+        "metallb.io/address-pool",
+        "metallb.io/loadBalancerIPs",
+        "metallb.universe.tf/allow-shared-ip",
+    ],
+)
+def test_annotations_of_both_dialects_are_differences(name: str) -> None:
+    value = service_object()
+    value["metadata"]["annotations"] = {name: "x"}
+    assert not read_service(value).asks_the_same_as(read_service(service_object()))
+
+
+def test_labels_are_a_difference() -> None:
+    value = service_object()
+    value["metadata"]["labels"] = {"b": "2", "a": "1"}
+    found = read_service(value)
+    assert found.labels == (("a", "1"), ("b", "2"))
+    assert not found.asks_the_same_as(read_service(service_object()))
+
+
+def test_annotations_of_metallb_are_read_under_the_prefix_that_is_there_first() -> None:
+    value = service_object(loadBalancerIP="10.0.0.9")
+    value["metadata"]["annotations"] = {
+        "metallb.io/address-pool": "",
+        "metallb.universe.tf/address-pool": "old",
+        "metallb.universe.tf/loadBalancerIPs": "10.0.0.1",
+        "metallb.io/allow-shared-ip": 7,
+        "metallb.io/ip-allocated-from-pool": "p",
+        "network.deckhouse.io/load-balancer-retention-seconds": "60",
+    }
+    found = read_service(value)
+    assert found.native_pool_annotation == ""
+    assert found.native_addresses_annotation == "10.0.0.1"
+    assert found.native_sharing_annotation is None
+    assert found.allocated_from == "p"
+    assert found.retention_annotation == "60"
+    assert found.pool_annotation is None
+    assert found.load_balancer_ip == "10.0.0.9"
+    assert found.requests_addresses
+    assert not read_service(service_object()).requests_addresses
 
 
 def test_addresses_are_written_with_their_mode() -> None:

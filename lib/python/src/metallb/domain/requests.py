@@ -117,6 +117,9 @@ class _Text(NamedTuple):
     text: str
 
 
+_NOTHING = _Text("", "")
+
+
 def requested_pool(service: Service) -> str | None:
     """Give the name of the pool that a Service asks for; None: it names none."""
     named = service.pool_annotation
@@ -146,15 +149,17 @@ def read_wish(service: Service, dialect: Dialect = Dialect.CLASS) -> Wish:
     is_malformed = is_strict and len(problems) > before
     if is_malformed:
         requested = ()
+    sharing_key = _read_sharing_key(_sharing(service, dialect), problems)
+    retention = _read_retention(service.retention_annotation, problems)
     return Wish(
         count=_raised(count, requested),
         families=families,
         is_second_family_optional=service.ip_family_policy == "PreferDualStack",
         requested=requested,
-        sharing_key=_read_sharing_key(_sharing(service, dialect), problems),
+        sharing_key=sharing_key,
         problems=tuple(problems),
         is_malformed=is_malformed,
-        retention_seconds=_read_retention(service.retention_annotation, problems),
+        retention_seconds=retention,
     )
 
 
@@ -205,7 +210,7 @@ def _not_enough_families() -> RequestProblem:
 # -- requested addresses -----------------------------------------------------------------------
 
 
-def _requests(service: Service, dialect: Dialect, problems: list[RequestProblem]) -> _Text | None:
+def _requests(service: Service, dialect: Dialect, problems: list[RequestProblem]) -> _Text:
     """Find the text that requests addresses, of those that count."""
     found: list[_Text] = []
     if service.addresses_annotation is not None:
@@ -223,12 +228,12 @@ def _requests(service: Service, dialect: Dialect, problems: list[RequestProblem]
                 f"{found[0].place} and {found[1].place} both request addresses; keep one of them",
             )
         )
-        return None
-    return found[0] if found else None
+        return _NOTHING
+    return found[0] if found else _NOTHING
 
 
 def _read_requested(
-    text: _Text | None,
+    text: _Text,
     families: tuple[Family, ...],
     problems: list[RequestProblem],
     dialect: Dialect,
@@ -242,7 +247,7 @@ def _read_requested(
             problems.append(
                 RequestProblem(
                     RequestReason.INVALID_ADDRESS,
-                    f"{'' if text is None else text.place}: {error}; "
+                    f"{text.place}: {error}; "
                     "write addresses with commas between them, like 192.0.2.10,192.0.2.11",
                 )
             )
@@ -258,11 +263,9 @@ def _read_requested(
     return tuple(found)
 
 
-def _items(text: _Text | None, dialect: Dialect) -> list[str]:
+def _items(text: _Text, dialect: Dialect) -> list[str]:
     """Part a list of addresses; in the dialect of pools an empty item is a slip."""
-    if text is None:
-        return []
-    items = text.text.split(",")
+    items = text.text.split(",") if text.text else []
     return items if dialect is Dialect.POOL else list(filter(str.strip, items))
 
 
