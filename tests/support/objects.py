@@ -42,6 +42,61 @@ def class_object(
     }
 
 
+def pool_object(
+    name: str = "front",
+    ranges: tuple[str, ...] = ("10.0.0.1-10.0.0.9",),
+    *,
+    namespace: str = NAMESPACE,
+    created: str = "2026-01-01T00:00:00Z",
+    labels: dict[str, str] | None = None,
+    **spec: Any,
+) -> JsonObject:
+    """Make an IPAddressPool."""
+    return _native(
+        "IPAddressPool", name, namespace, created, labels, {"addresses": list(ranges), **spec}
+    )
+
+
+def advertisement_object(
+    name: str = "adv", *, kind: str = "L2Advertisement", namespace: str = NAMESPACE, **spec: Any
+) -> JsonObject:
+    """Make an L2Advertisement, or another object of metallb.io/v1beta1."""
+    return _native(kind, name, namespace, "2026-01-01T00:00:00Z", None, spec)
+
+
+def _native(
+    kind: str,
+    name: str,
+    namespace: str,
+    created: str,
+    labels: dict[str, str] | None,
+    spec: JsonObject,
+) -> JsonObject:
+    return {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"uid-{name}",
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": created,
+            "labels": labels or {},
+        },
+        "spec": spec,
+    }
+
+
+def namespace_object(name: str, **labels: str) -> JsonObject:
+    """Make a Namespace."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": name, "resourceVersion": "1", "labels": labels},
+    }
+
+
 def service_object(
     name: str = "web",
     *,
@@ -57,6 +112,8 @@ def service_object(
     ingress: tuple[str, ...] = (),
     conditions: tuple[JsonObject, ...] = (),
     deleting: bool = False,
+    labels: dict[str, str] | None = None,
+    annotations: dict[str, str] | None = None,
     **spec: Any,
 ) -> JsonObject:
     """Make a Service of type LoadBalancer."""
@@ -72,7 +129,9 @@ def service_object(
         "uid": uid or f"uid-{namespace}-{name}",
         "resourceVersion": str(version),
         "creationTimestamp": created,
-        "annotations": {key: value for key, value in given.items() if value is not None},
+        "annotations": {key: value for key, value in given.items() if value is not None}
+        | (annotations or {}),
+        "labels": labels or {},
     }
     if deleting:
         metadata["deletionTimestamp"] = "2026-01-02T00:00:00Z"

@@ -26,7 +26,7 @@ from metallb.api.load_balancer_pools import read_load_balancer_pool
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
-from metallb.api.services import ingress_object, read_service
+from metallb.api.services import ALLOCATED_FROM_ANNOTATION, ingress_object, read_service
 from metallb.api.speakers import read_speaker
 from metallb.api.virtual_ips import VirtualIP, read_virtual_ip, spec_object, to_object
 from metallb.net.addresses import address_from_name
@@ -186,6 +186,11 @@ class World:
         conditions = {item["type"]: item for item in status.get("conditions", [])}
         conditions |= {item.type: item.to_object() for item in write.conditions}
         status["conditions"] = [v for k, v in conditions.items() if k not in write.removed]
+        if write.allocated_from is not None:
+            annotations = made["metadata"].setdefault("annotations", {})
+            annotations.pop(ALLOCATED_FROM_ANNOTATION, None)
+            if write.allocated_from:
+                annotations[ALLOCATED_FROM_ANNOTATION] = write.allocated_from
         self.version += 1
         made["metadata"]["resourceVersion"] = str(self.version)
         self._commit(ref, made)

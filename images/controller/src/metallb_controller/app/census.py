@@ -177,7 +177,7 @@ def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
         names, present = _names(reconciler), reconciler.observed.roll.present
         for verdict in reconciler.assignments.verdicts.values():
             if (reason := _why_waiting(verdict)) is not None:
-                pools = [names[key] for key in verdict.pools() if key in names]
+                pools = [names[key] for key in verdict.pools if key in names]
                 waiting[pools[0] if pools else UNKNOWN_CLASS, reason] += 1
         for vip in reconciler.observed.vips.values():
             if (reason := _why_silent(vip, present)) is not None:
@@ -196,7 +196,7 @@ def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
 
 def _why_waiting(verdict: Verdict) -> str | None:
     """Tell why a Service waits; a decision that leaves a wish unmet always says why."""
-    if not verdict.binding.is_bound:
+    if verdict.binding is not None and not verdict.binding.is_bound:
         return verdict.binding.reason
     return verdict.problems[0].reason if verdict.problems else None
 

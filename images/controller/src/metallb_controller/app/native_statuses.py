@@ -22,7 +22,8 @@ from metallb_controller.reconcile.native_statuses import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from metallb.kube.client import ApiClient, JsonObject, Resource
+    from metallb.api.fields import JsonObject
+    from metallb.kube.client import ApiClient, Resource
     from metallb.kube.reflector import Reflector
     from metallb_controller.reconcile.engine import Reconciler
     from metallb_controller.reconcile.native_statuses import NativeStatus

@@ -11,7 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.services import ingress_object
+from metallb.api.services import ALLOCATED_FROM_ANNOTATION, ingress_object
 from metallb.api.virtual_ips import spec_object, to_object
 from metallb.kube.client import PatchType
 from metallb.kube.errors import (
@@ -143,7 +143,10 @@ class Writer:
             status["conditions"] = conditions
         if write.addresses is not None:
             status["loadBalancer"] = {"ingress": ingress_object(write.addresses) or None}
-        body = {"metadata": _as_seen(write), "status": status}
+        metadata: dict[str, Any] = {**_as_seen(write)}
+        if write.allocated_from is not None:
+            metadata["annotations"] = {ALLOCATED_FROM_ANNOTATION: write.allocated_from or None}
+        body = {"metadata": metadata, "status": status}
         return await self._client.patch(
             SERVICES,
             write.target.key.name,

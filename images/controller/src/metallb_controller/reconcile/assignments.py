@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from metallb.domain.requests import read_wish
-from metallb.domain.selection import Candidates, choose_class, default_class
+from metallb.domain.requests import Dialect, read_wish
+from metallb.domain.selection import PoolIndex, choose_pools, default_class
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.plans import ServicePlan, claim_of
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from metallb.api.services import Service
     from metallb.api.virtual_ips import VirtualIP
     from metallb.domain.requests import RequestProblem
-    from metallb.domain.selection import Binding
+    from metallb.domain.selection import Binding, Choice
     from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.state import Allocator
     from metallb_controller.reconcile.layer2 import Layer2
@@ -36,29 +36,45 @@ _NOBODY = ("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was decided about a Service that is ours to serve."""
+    """What was decided about a Service that is ours to serve; `pools` are those that it concerns,
+    by key: of its addresses, else those that could serve it.
+    """
 
-    binding: Binding
+    choice: Choice
     wanted: tuple[IPAddress, ...] = ()
     total: int = 1
     problems: tuple[RequestProblem, ...] = ()
+    pools: tuple[str, ...] = ()
 
-    def pools(self) -> tuple[str, ...]:
-        """Name the pools that it concerns."""
-        return (self.binding.class_name,)
+    @property
+    def binding(self) -> Binding | None:
+        """The class that the Service goes to; None: pools serve it."""
+        return self.choice.binding
+
+    @property
+    def is_served(self) -> bool:
+        """Whether there is a class, or a pool, to serve it."""
+        return _has_candidates(self.choice)
 
 
 class Assignments:
     """Decides about Services; `verdicts` are the decisions in force."""
 
     def __init__(
-        self, observed: Observed, allocator: Allocator, ledger: Ledger, layer2: Layer2
+        self,
+        observed: Observed,
+        allocator: Allocator,
+        ledger: Ledger,
+        layer2: Layer2,
+        load_balancer_class: str = "",
     ) -> None:
         self._observed = observed
         self._allocator = allocator
         self._ledger = ledger
         self._layer2 = layer2
+        self._load_balancer_class = load_balancer_class
         self._default: str | None = None
+        self._pools = PoolIndex()
         self._sharers = Sharers()
         self.waiters = Waiters()
         self.verdicts: dict[ObjectKey, Verdict] = {}
@@ -73,6 +89,7 @@ class Assignments:
         self._default = default_class(
             item for item in self._observed.classes.values() if item.is_layer2
         )
+        self._pools = PoolIndex(self._observed.pools.values())
 
     def seniority(self, key: ObjectKey) -> tuple[str, str, str]:
         """Sort key of a Service: the older first."""
@@ -92,7 +109,7 @@ class Assignments:
         address = vip.spec.address
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
-        unknown.sort(key=lambda key: not self._is_bound(key))
+        unknown.sort(key=lambda key: not self._is_served(key))
         if not unknown:
             return touched
         for key in known:
@@ -115,60 +132,76 @@ class Assignments:
         touched.services[key] = None
 
     def _claim(self, key: ObjectKey) -> Claim:
-        service = self._observed.services.get(key)
+        service, choice = self._observed.services.get(key), self._choice(key)
         if service is None:
             return Claim("", frozenset())
-        return claim_of(service, read_wish(service))
+        dialect = Dialect.CLASS if choice is None else choice.dialect
+        return claim_of(service, read_wish(service, dialect))
 
-    def _binding(self, key: ObjectKey) -> Binding | None:
+    def _choice(self, key: ObjectKey) -> Choice | None:
         service = self._observed.services.get(key)
         if service is None:
             return None
-        return choose_class(service, self._observed.classes, self._default)
+        return choose_pools(
+            service,
+            self._pools,
+            self._observed.namespaces,
+            self._observed.classes,
+            self._default,
+            self._load_balancer_class,
+        )
 
-    def _is_bound(self, key: ObjectKey) -> bool:
-        binding = self._binding(key)
-        return binding is not None and binding.is_bound
+    def _is_served(self, key: ObjectKey) -> bool:
+        choice = self._choice(key)
+        return choice is not None and _has_candidates(choice)
 
     # -- decisions -----------------------------------------------------------------------------
 
     def decide(self, key: ObjectKey) -> Touched:
         """Decide about one Service, there or gone."""
-        service, binding = self._observed.services.get(key), self._binding(key)
-        if service is None or binding is None or not binding.is_bound:
-            return self._serve_not(key, binding)
-        return self._serve(service, binding)
+        service, choice = self._observed.services.get(key), self._choice(key)
+        if service is None or choice is None or not _has_candidates(choice):
+            return self._serve_not(key, choice)
+        return self._serve(service, choice)
 
-    def _serve_not(self, key: ObjectKey, binding: Binding | None) -> Touched:
+    def _serve_not(self, key: ObjectKey, choice: Choice | None) -> Touched:
         touched = Touched()
         self.waiters.forget(key)
         self._sharers.forget(key)
-        if binding is None:
+        if choice is None:
             self.verdicts.pop(key, None)
         else:
-            self.verdicts[key] = Verdict(binding)
+            self.verdicts[key] = Verdict(choice, problems=choice.problems)
         for address in self._allocator.addresses_of(key):
             self._drop(address, key, touched)
         return touched
 
-    def _serve(self, service: Service, binding: Binding) -> Touched:
+    def _serve(self, service: Service, choice: Choice) -> Touched:
         touched = Touched()
         key = service.meta.key
-        wish = read_wish(service)
+        wish = read_wish(service, choice.dialect)
         held = self._in_status_order(service, self._ledger.held(key))
-        candidates = Candidates(((binding.class_name,),))
-        plan = plan_service(service, wish, candidates, held, self._allocator)
+        plan = plan_service(service, wish, choice.candidates, held, self._allocator)
         claim = claim_of(service, wish)
         self._sharers.remember(key, claim)
         for address in plan.wanted:
             self._take(address, service, plan.pools[address], claim, touched)
         for address in plan.dropped:
             self._drop(address, key, touched)
-        self._remember(key, binding, plan)
+        self._remember(key, choice, plan)
         return touched
 
-    def _remember(self, key: ObjectKey, binding: Binding, plan: ServicePlan) -> None:
-        self.verdicts[key] = Verdict(binding, tuple(plan.wanted), plan.total, tuple(plan.problems))
+    def _remember(self, key: ObjectKey, choice: Choice, plan: ServicePlan) -> None:
+        pools = dict.fromkeys(plan.pools[address] for address in plan.wanted)
+        if not pools:
+            pools = dict.fromkeys(pool for group in choice.candidates.groups for pool in group)
+        self.verdicts[key] = Verdict(
+            choice,
+            tuple(plan.wanted),
+            plan.total,
+            (*choice.problems, *plan.problems),
+            tuple(pools),
+        )
         self.waiters.wait(key, tuple(plan.awaits_any), tuple(plan.awaits))
 
     def _in_status_order(
@@ -264,6 +297,10 @@ class Assignments:
         """Take in that the endpoints of a Service have changed."""
         for address in self._allocator.addresses_of(key):
             self._place(address)
+
+
+def _has_candidates(choice: Choice) -> bool:
+    return bool(choice.candidates.groups or choice.candidates.others)
 
 
 def _is_refused(claim: Claim, other: Claim | None) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.domain.address_pools import PoolKind, pool_key
 from metallb.domain.translation import Translation, translate
+from metallb_controller.allocator.model import PoolSpace
 from metallb_controller.reconcile.ranges import AddressSpace, address_spaces
 
 if TYPE_CHECKING:
@@ -89,6 +90,19 @@ class Catalogue:
     def space(self, pool: str) -> AddressSpace:
         """Give what a pool hands out; nothing when there is no such pool."""
         return self.spaces.get(pool, _NO_SPACE)
+
+    def pool_spaces(self) -> dict[str, PoolSpace]:
+        """Give what the allocator is to know of each pool, by key."""
+        return {
+            key: PoolSpace(
+                self.spaces[key].ranges,
+                avoid_buggy_ips=pool.avoid_buggy_ips,
+                is_disabled=pool.is_disabled,
+                namespace_quota=pool.namespace_quota,
+                reservations=pool.reservations,
+            )
+            for key, pool in self._observed.pools.items()
+        }
 
     def source(self, pool: AddressPool) -> Any:
         """Give the object that a pool is made of."""

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
 from metallb.net.addresses import address_from_name
-from metallb_controller.allocator.model import PoolSpace
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
@@ -66,7 +65,10 @@ class Reconciler:
         self.allocator = Allocator()
         self.layer2 = Layer2(self.observed)
         self.ledger = Ledger(self.observed, self.allocator, self.layer2)
-        self.assignments = Assignments(self.observed, self.allocator, self.ledger, self.layer2)
+        self.assignments = Assignments(
+            self.observed, self.allocator, self.ledger, self.layer2,
+            self._settings.load_balancer_class,
+        )  # fmt: skip
         self._doubts = Doubts()
         self._reports = Reports(
             self.observed, self.catalogue, self.allocator, self.ledger, self.layer2,
@@ -112,7 +114,8 @@ class Reconciler:
         if record == before.binding_record():
             return True
         verdict = self.assignments.verdicts.get(service.meta.key)
-        return verdict is not None and record == verdict.binding.record()
+        binding = None if verdict is None else verdict.binding
+        return binding is not None and record == binding.record()
 
     def _look_at_leaving(self, key: ObjectKey) -> None:
         for address in self.allocator.addresses_of(key):
@@ -266,8 +269,7 @@ class Reconciler:
         for pool, about in self.catalogue.refresh():
             held = self.allocator.capacity(pool.key).used
             self._events.append(self._reports.released_by(pool, about, held))
-        spaces = self.catalogue.spaces.items()
-        self.allocator.set_pools({name: PoolSpace(space.ranges) for name, space in spaces})
+        self.allocator.set_pools(self.catalogue.pool_spaces())
         self.assignments.refresh_pools()
         self._refresh_nodes(now)
 
@@ -293,7 +295,7 @@ class Reconciler:
             self._agenda.statuses[key] = None
             after = self.assignments.verdicts.get(key)
             for verdict in filter(None, (before, after)):
-                self._agenda.pools.update(dict.fromkeys(verdict.pools()))
+                self._agenda.pools.update(dict.fromkeys(verdict.pools))
 
     # -- writes ----------------------------------------------------------------------------------
 

@@ -67,6 +67,8 @@ class PatchServiceStatus:
     """Write addresses and our conditions into a Service's status; foreign conditions stay.
 
     `addresses` None leaves the list as it is. `removed` are condition types to take away.
+    `allocated_from` is the pool that the annotation is to name, empty for no annotation; None
+    leaves it as it is.
     """
 
     target: Target
@@ -75,6 +77,7 @@ class PatchServiceStatus:
     addresses: tuple[str, ...] | None
     conditions: tuple[Condition, ...]
     removed: tuple[str, ...] = ()
+    allocated_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

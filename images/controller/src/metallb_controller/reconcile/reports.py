@@ -99,7 +99,10 @@ class Reports:
         is_ours = self._is_ours(service, verdict)
         is_right = _shows(service, addresses) and not again
         changed = addresses if is_ours and not is_right else None
-        if changed is None and not news:
+        removed = tuple(kind for kind in present if kind == ServiceCondition.CLASS)
+        removed = removed if verdict.binding is None else ()
+        source = _source(service, verdict, addresses)
+        if changed is None and not news and not removed and source is None:
             return None
         write = PatchServiceStatus(
             target=Target(TargetKind.SERVICE_STATUS, key),
@@ -107,6 +110,8 @@ class Reports:
             resource_version=service.meta.resource_version,
             addresses=changed,
             conditions=tuple(stamped(item, present, wall) for item in news),
+            removed=removed,
+            allocated_from=source,
         )
         return Report(write, tuple(_events(service.reference(), news)))
 
@@ -123,14 +128,15 @@ class Reports:
 
     def _is_ours(self, service: Service, verdict: Verdict) -> bool:
         """Tell whether the address list is ours to write; not that of a Service we only refuse."""
-        if verdict.binding.reason is not BindingReason.UNKNOWN:
+        binding = verdict.binding
+        if verdict.is_served or (binding and binding.reason is not BindingReason.UNKNOWN):
             return True
         return bool(self._allocator.addresses_of(service.meta.key))
 
     def _farewell(self, service: Service, *, again: bool) -> Report | None:
         """Take our words and addresses from a Service that is not ours any more."""
         holds = bool(self._allocator.addresses_of(service.meta.key))
-        is_ours = service.condition(ServiceCondition.CLASS) is not None
+        is_ours = bool(service.conditions) or service.allocated_from is not None
         if not again and not is_ours and not (holds and service.ingress):
             return None
         return Report(
@@ -141,6 +147,7 @@ class Reports:
                 addresses=() if service.ingress or again else None,
                 conditions=(),
                 removed=tuple(condition.type for condition in service.conditions),
+                allocated_from=None if service.allocated_from is None else "",
             )
         )
 
@@ -217,6 +224,17 @@ def _selection(pool: AddressPool) -> str:
         selectors = [selector for item in pool.layer2 for selector in item.node_selectors]
         return f"nodeSelector {' or '.join(map(str, selectors)) or 'every node'}"
     return f"advertisements {', '.join(sorted(item.name for item in pool.layer2))}"
+
+
+def _source(service: Service, verdict: Verdict, addresses: tuple[str, ...]) -> str | None:
+    """Give the name for the annotation that tells of a Service's pool; None: it is right.
+
+    Only Services that pools serve have it; empty is none.
+    """
+    wanted = ""
+    if verdict.binding is None and addresses and verdict.pools:
+        wanted = verdict.pools[0].rpartition("/")[2]
+    return None if wanted == (service.allocated_from or "") else wanted
 
 
 def _shows(service: Service, addresses: tuple[str, ...]) -> bool:

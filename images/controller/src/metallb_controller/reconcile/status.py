@@ -41,7 +41,7 @@ def listed(items: Sequence[object]) -> str:
 
 def service_conditions(
     service: Service,
-    binding: Binding,
+    binding: Binding | None,
     assigned: int,
     total: int,
     problems: Sequence[RequestProblem],
@@ -51,14 +51,12 @@ def service_conditions(
 
     Type, reason and message of the first two are Deckhouse's; the message of the binding is the
     name of the class, because that is what makes the binding sticky. `classes` are those that
-    could be named.
+    could be named. A Service that pools serve (`binding` None) has no binding, so that it may go to
+    another pool.
     """
-    message = binding.class_name
-    if binding.reason is BindingReason.UNKNOWN:
-        message = _unknown(binding.class_name, classes)
-    is_complete = binding.is_bound and assigned >= total
-    conditions = [
-        Condition(ServiceCondition.CLASS, binding.is_bound, binding.reason, message),
+    is_complete = (binding is None or binding.is_bound) and assigned >= total
+    conditions = [] if binding is None else [_bound(binding, classes)]
+    conditions += [
         Condition(
             ServiceCondition.ASSIGNED,
             is_complete,
@@ -74,6 +72,13 @@ def service_conditions(
     elif service.condition(ServiceCondition.REQUEST) is not None:
         conditions.append(Condition(ServiceCondition.REQUEST, True, REQUEST_MET, ""))
     return conditions
+
+
+def _bound(binding: Binding, classes: Collection[str]) -> Condition:
+    message = binding.class_name
+    if binding.reason is BindingReason.UNKNOWN:
+        message = _unknown(binding.class_name, classes)
+    return Condition(ServiceCondition.CLASS, binding.is_bound, binding.reason, message)
 
 
 def _unknown(name: str, classes: Collection[str]) -> str:
