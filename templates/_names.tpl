@@ -2,6 +2,11 @@
 
 {{- define "metallb_namespace" -}}d8-{{ .Chart.Name }}{{- end -}}
 
+{{- /* Whether the controller makes the certificate of its webhook itself: no hook did, and no user gave one. */ -}}
+{{- define "metallb_own_certificate" -}}
+  {{- if not (dig "webhookCert" "crt" "" .Values.metallb.internal) -}}yes{{- end -}}
+{{- end -}}
+
 {{- /* Whether there is anything to announce: a class, or a pool. */ -}}
 {{- define "metallb_speakers_wanted" -}}
   {{- if or .Values.metallb.internal.l2Enabled .Values.metallb.internal.bgpEnabled -}}yes{{- end -}}

@@ -96,6 +96,13 @@ def test_7_a_native_object_elsewhere_is_refused_on_create_and_on_update(kind: st
         assert error.endswith(verb)
 
 
+@pytest.mark.parametrize("namespace", [NAMESPACE, "metallb-system"])
+@pytest.mark.parametrize("kind", NATIVE)
+def test_manifests_of_upstream_are_applied_where_they_are(kind: str, namespace: str) -> None:
+    found = _judge(_elsewhere(kind, namespace))
+    assert not any("namespace" in error for error in found.errors)
+
+
 @pytest.mark.parametrize("kind", sorted(set(KINDS) - set(NATIVE)))
 def test_kinds_of_the_cluster_are_of_no_namespace(kind: str) -> None:
     found = _judge(_elsewhere(kind, ""))

@@ -17,6 +17,7 @@ MATRIX = [
     ),
     Case(upstream_proxy=True, network_policy=True),
     Case(*(False,) * 5, upstream_proxy=True),
+    Case(*(False,) * 5, upstream_proxy=True, own_certificate=True),
 ]
 """What is optional in every combination, in L2 mode; other modes with all of it, and with none."""
 

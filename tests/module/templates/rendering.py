@@ -29,6 +29,8 @@ FOREIGN = {
 """Kinds of CRDs that are neither Kubernetes' own nor the module's."""
 PARTS = ("Chart.yaml", ".helmignore", "charts", "templates", "monitoring")
 
+CERTIFICATE = {"ca": "CA\n", "crt": "CRT\n", "key": "KEY\n"}
+
 Manifest = dict[str, Any]
 
 
@@ -45,6 +47,7 @@ class Case:
     bgp: bool = False
     upstream_proxy: bool = False
     network_policy: bool = False
+    own_certificate: bool = False
 
     def __str__(self) -> str:
         named = [item.name for item in fields(self) if getattr(self, item.name)]
@@ -113,7 +116,7 @@ def _module(case: Case) -> dict[str, Any]:
         "internal": {
             "l2Enabled": case.l2, "bgpEnabled": case.bgp,
             "speakerNodeSelectorTerms": [{"matchExpressions": [member]}] if case.l2 else [],
-            "webhookCert": {"ca": "CA\n", "crt": "CRT\n", "key": "KEY\n"},
+            **({} if case.own_certificate else {"webhookCert": CERTIFICATE}),
         },
     }  # fmt: skip
 

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from module.templates.rendering import Manifest
 
 ACCOUNTS = ("controller", "speaker")
-RIGHTS = {"ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+APPLIED = {
+    "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
+    "ValidatingWebhookConfiguration",
+}  # fmt: skip
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -151,15 +154,18 @@ class BoundCluster(Cluster):
 
     async def _set_up_objects(self) -> None:
         await super()._set_up_objects()
-        kinds = Kinds(self.client)
         for item in self.manifests:
-            if item["kind"] in RIGHTS:
-                resource = await kinds.resource(item["kind"], item["apiVersion"])
-                await self.client.create(resource, item, item["metadata"].get("namespace", ""))
+            if item["kind"] in APPLIED:
+                await self.create(item)
         for account in ACCOUNTS:
             path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
             answer: Any = await self.client.request("POST", path, body={"spec": {}})
             self._write_kubeconfig(account, answer["status"]["token"])
+
+    async def create(self, item: Manifest) -> None:
+        """Create an object of any kind."""
+        resource = await Kinds(self.client).resource(item["kind"], item["apiVersion"])
+        await self.client.create(resource, item, item["metadata"].get("namespace", ""))
 
     def _write_kubeconfig(self, account: str, token: str) -> None:
         authority = base64.b64encode(self.plane.ca_file.read_bytes()).decode()

@@ -239,6 +239,36 @@ def test_the_webhook_trusts_the_authority_that_the_hook_made(chart: Chart) -> No
     assert secret["data"] == {"ca.crt": "Q0EK", "tls.crt": "Q1JUCg==", "tls.key": "S0VZCg=="}
 
 
+def test_without_a_certificate_the_controller_makes_it(chart: Chart) -> None:
+    """Plain Kubernetes: no hook has made one, and what the controller enters later stays."""
+    manifests = chart.render(Case(own_certificate=True))
+    assert not [item for item in manifests if item["kind"] == "Secret"
+                and item["metadata"]["name"] == "metallb-webhook-tls"]  # fmt: skip
+    [webhook] = find(manifests, "ValidatingWebhookConfiguration", "metallb")["webhooks"]
+    assert "caBundle" not in webhook["clientConfig"]
+    pod = pod_spec(find(manifests, "Deployment", "controller"))
+    assert "webhook-tls" not in [volume["name"] for volume in pod.get("volumes", [])]
+    arguments = _arguments(manifests, "Deployment", "controller")
+    assert "--manage-webhook-certificate" in arguments
+    assert not [item for item in arguments if "cert-dir" in item]
+    with_hook = _arguments(chart.render(Case()), "Deployment", "controller")
+    assert "--manage-webhook-certificate" not in with_hook
+
+
+def test_the_webhook_is_asked_about_our_kinds_only_and_its_failure_stops_nobody(
+    chart: Chart,
+) -> None:
+    """Ten kinds, deletions too; never a Service."""
+    [webhook] = find(chart.render(Case()), "ValidatingWebhookConfiguration", "metallb")["webhooks"]
+    assert webhook["failurePolicy"] == "Ignore"
+    rules = webhook["rules"]
+    assert {group for rule in rules for group in rule["apiGroups"]} == {
+        "network.deckhouse.io", "metallb.io",
+    }  # fmt: skip
+    assert len({name for rule in rules for name in rule["resources"]}) == 10
+    assert all(rule["operations"] == ["CREATE", "UPDATE", "DELETE"] for rule in rules)
+
+
 def test_a_network_policy_lets_in_what_the_pods_serve_and_nothing_else(chart: Chart) -> None:
     manifests = chart.render(Case(network_policy=True))
     [policy] = [item for item in manifests if item["kind"] == "NetworkPolicy"]

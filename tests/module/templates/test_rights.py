@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from metallb.domain.webhook_certificate import SECRET
 from metallb.kube.client import Resource
 from metallb_lab import objects
 from metallb_lab.bench.bodies import endpoint_slice
@@ -33,6 +34,7 @@ pytestmark = [
 ]
 
 SECONDS = 40.0
+SECRETS = Resource("", "v1", "secrets")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 TAKEN = "10.10.128.9"
 MISFIT = {
@@ -45,13 +47,42 @@ MISFIT = {
 and reads what is there."""
 
 
+POOLS = [
+    {
+        "apiVersion": "network.deckhouse.io/v1alpha1",
+        "kind": "MetalLoadBalancerPool",
+        "metadata": {"name": "edge"},
+        "spec": {"addresses": ["10.10.129.0/28"]},
+    },
+    {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": {"name": "native", "namespace": objects.NAMESPACE},
+        "spec": {"addresses": ["10.10.130.0/28"], "autoAssign": False},
+    },
+    {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "L2Advertisement",
+        "metadata": {"name": "native", "namespace": objects.NAMESPACE},
+        "spec": {},
+    },
+]
+"""Their statuses are written, and those of Services that have an address of MetalLB's."""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def played(chart: Chart) -> AsyncIterator[BoundCluster]:
     """A cluster in which everything has happened that makes the programs ask for something."""
     cluster = BoundCluster(
-        ClusterOptions(nodes=2, control_plane="real", controllers=1, data_path=False)
+        ClusterOptions(
+            nodes=2,
+            control_plane="real",
+            controllers=1,
+            data_path=False,
+            controller_arguments=("--webhook-port=8443", "--manage-webhook-certificate"),
+        )
     )
-    cluster.manifests = chart.render(Case())
+    cluster.manifests = chart.render(Case(own_certificate=True))
     async with cluster:
         await _play(cluster)
         with suppress(DeadlineError):  # renewals come later than all else; the tests tell the rest
@@ -72,8 +103,11 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.apply(MISFIT)
     ranges = ["10.10.128.1-10.10.128.9"]
     await cluster.apply(objects.load_balancer_class("front", ranges, is_default=True))
-    for name in ("web", "gone"):
-        await cluster.apply(objects.service(name))
+    for pool in POOLS:
+        await cluster.create(pool)
+    of_pool = {"metallb.io/address-pool": "native"}
+    for name, annotations in (("web", {}), ("gone", {}), ("native", of_pool)):
+        await cluster.apply(objects.service(name, annotations=annotations))
         body = endpoint_slice(name, "n1", "10.244.0.9")
         await cluster.client.create(SLICES, body, "default")
     wish = {"network.deckhouse.io/load-balancer-ips": TAKEN}
@@ -82,6 +116,10 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.apply(objects.service("lost", annotations=nowhere))
     await cluster.until(lambda: cluster.addresses("web") and cluster.addresses("gone"), SECONDS)
     await cluster.until(lambda: _is_announced(cluster, "web"), SECONDS)
+    await cluster.until(lambda: cluster.plane.has_seen("create", "servicel2statuses"), SECONDS)
+    await cluster.delete("Service", "native")
+    spoilt = {"data": {"tls.crt": "bm9uc2Vuc2U="}}
+    await cluster.client.patch(SECRETS, SECRET, spoilt, namespace=objects.NAMESPACE)
     await cluster.delete("Service", "gone")
     await cluster.until(lambda: not cluster.vips_of("gone"), SECONDS)
     # a speaker dies: a peer empties its entry of the roll, the controller orders anew
@@ -146,7 +184,7 @@ async def test_a_right_too_few_would_be_refused(played: BoundCluster) -> None:
             f"/api/v1/namespaces/{objects.NAMESPACE}/secrets",
             "/api/v1/pods",
             "/apis/coordination.k8s.io/v1/namespaces/default/leases",
-            "/apis/network.deckhouse.io/v1alpha1/metalloadbalancerbgppeers",
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
         )
     ]
     assert refused == [True] * 8

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 class Kind:
     """One kind; `ranges` is the field of its addresses, if it has any.
 
-    Objects of a native kind (metallb.io) are namespaced, and count in the module's own namespace
-    only.
+    Objects of a native kind (metallb.io) are namespaced.
     """
 
     name: str

@@ -2,8 +2,8 @@
 
 An object is refused for what would keep a part of it from working, and only then; what is merely
 doubtful gives a warning. One alone is judged by its reader; among all others by
-`metallb.domain.validation`. Here is what is left: objects of metallb.io outside the module's
-namespace, which nobody would read, and pools that are deleted while Services hold their addresses.
+`metallb.domain.validation`. Here is what is left: objects of metallb.io anywhere but in the module's
+namespace or MetalLB's, and pools that are deleted while Services hold their addresses.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from metallb.api.meta import ObjectKey
     from metallb.domain.everything import Everything
+
+UPSTREAM_NAMESPACE = "metallb-system"
+"""Where MetalLB's manifests put objects; they are applied unchanged."""
 
 _NAMED_SERVICES = 3
 
@@ -48,12 +51,12 @@ def judge(
 
 
 def _judge_place(kind: Kind, key: ObjectKey, namespace: str, operation: Operation) -> Verdict:
-    if not kind.is_native or key.namespace == namespace:
+    if not kind.is_native or key.namespace in (namespace, UPSTREAM_NAMESPACE):
         return Verdict()
     verb = "create it" if operation is Operation.CREATE else "keep it"
     text = (
-        f"metadata.namespace: {kind.name} objects are read in the namespace {namespace} only, not "
-        f"in {key.namespace}; {verb} there"
+        f"metadata.namespace: {kind.name} objects belong in the namespace {namespace} or "
+        f"{UPSTREAM_NAMESPACE}, not in {key.namespace}; {verb} there"
     )
     return Verdict((text,))
 

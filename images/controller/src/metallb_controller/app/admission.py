@@ -71,7 +71,6 @@ class Admission:
                 kind.read,
                 partial(self._on_change, name),
                 chance=random.random,
-                namespace=namespace if kind.is_native else "",
             )
             for name, kind in KINDS.items()
         ]
