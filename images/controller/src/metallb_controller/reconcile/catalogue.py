@@ -109,8 +109,8 @@ class Catalogue:
         return self._objects[_CONFIG_OF[pool.kind]][pool.meta.key]
 
     def sources(self) -> list[Any]:
-        """Give the objects that all pools are made of."""
-        return [self.source(pool) for pool in self._observed.pools.values()]
+        """Give the objects that pools are made of, as last seen."""
+        return [item for kind in _POOL_OF for item in self._objects[kind].values()]
 
     def all_problems(self) -> Mapping[tuple[str, ObjectKey], tuple[Problem, ...]]:
         """Tell what is wrong in all objects, by kind and key."""
