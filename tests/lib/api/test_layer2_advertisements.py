@@ -108,6 +108,11 @@ def test_a_malformed_preference_prefers_nobody(item: Any, complaint: str) -> Non
     assert complaint in str(found.problems[0])
 
 
+@pytest.mark.parametrize("value", ["eth0", [7], {"eth0": True}])
+def test_interfaces_that_are_no_names_are_not_all_interfaces(value: Any) -> None:
+    assert read(interfaces=value).interfaces == ("",)
+
+
 def test_a_malformed_selector_covers_nothing() -> None:
     found = read(nodeSelectors=[{"matchExpressions": [{"key": "a", "operator": "Is"}]}])
     assert found.node_selectors == (NOTHING,)

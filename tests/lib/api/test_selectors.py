@@ -12,6 +12,7 @@ from metallb.api.selectors import (
     LabelSelector,
     NodeSelector,
     any_matches,
+    read_node_selector,
     read_selector,
     read_selectors,
 )
@@ -148,3 +149,19 @@ def test_a_node_selector_speaks_of_itself() -> None:
     assert str(NodeSelector.of({"b": "c", "a": "d"})) == "a=d,b=c"
     assert str(NodeSelector()) == "every node"
     assert NodeSelector.of({"a": "b"}).matches({"a": "b"})
+
+
+@pytest.mark.parametrize("value", [{"a": 1}, {"a": "b", "c": None}, ["a"], 7, "a"])
+def test_a_malformed_map_of_labels_selects_no_node(value: Any) -> None:
+    fields = Fields({"nodeSelector": value})
+    found = read_node_selector(fields, "nodeSelector")
+    assert not found.matches({"a": "b", "c": "d"})
+    assert str(found) == "no node"
+    assert fields.problems
+
+
+def test_a_map_of_labels_is_read() -> None:
+    fields = Fields({"nodeSelector": {"a": "b"}, "none": None})
+    assert read_node_selector(fields, "nodeSelector") == NodeSelector.of({"a": "b"})
+    assert read_node_selector(fields, "none") == NodeSelector()
+    assert not fields.problems

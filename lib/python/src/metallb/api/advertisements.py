@@ -48,9 +48,11 @@ def read_interfaces(fields: Fields) -> tuple[str, ...]:
     """Read `interfaces`.
 
     One that no interface can have is noted and kept: without any name left, it would be all
-    interfaces.
+    interfaces. For the same reason what is no list of names is read as a name of none.
     """
     found = fields.texts("interfaces")
+    if not found and fields.value.get("interfaces"):
+        return ("",)
     for index, text in enumerate(found):
         if not _INTERFACE.fullmatch(text):
             fields.note(

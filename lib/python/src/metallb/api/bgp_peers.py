@@ -1,6 +1,7 @@
 """BGPPeer (metallb.io, v1beta2 and v1beta1): a router with which nodes open BGP sessions.
 
-The older version has fewer fields, of the same names and meaning. What is malformed is noted; a
+The older version has fewer fields, of the same names; what is different in what they mean (a zero
+timer) is the conversion's affair (`metallb.domain.peer_conversion`). What is malformed is noted; a
 peer is of use (`is_usable`) when it says with whom and as whom to speak.
 """
 

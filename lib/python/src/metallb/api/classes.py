@@ -18,7 +18,7 @@ from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
 from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
-from metallb.api.selectors import NodeSelector
+from metallb.api.selectors import NodeSelector, read_node_selector
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
@@ -100,7 +100,7 @@ def read_class(
         is_layer2=is_layer2 and kind == "L2",
         ranges=read_ranges(spec, "addressPool", is_whole=False),
         interfaces=read_interfaces(l2),
-        node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
+        node_selector=read_node_selector(spec, "nodeSelector"),
         rebalancing=_read_rebalancing(l2.child("rebalancing"), rebalancing),
         status=read_status(Fields(value).child("status")),
         options=read_pool_options(spec),

@@ -15,7 +15,7 @@ from metallb.api.bgp_advertisements import (
 )
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
-from metallb.api.selectors import NodeSelector
+from metallb.api.selectors import NodeSelector, read_node_selector
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
@@ -63,7 +63,7 @@ def read_load_balancer_configuration(value: JsonObject) -> MetalLoadBalancerConf
     return MetalLoadBalancerConfiguration(
         meta=read_metadata(fields),
         is_bgp=spec.choice("mode", ("BGP",), "") == "BGP",
-        node_selector=NodeSelector.of(spec.mapping("nodeSelector")),
+        node_selector=read_node_selector(spec, "nodeSelector"),
         peers=spec.child("bgp").names("peerNames"),
         advertisements=tuple(map(_read_advertisement, spec.children("advertisements"))),
         problems=tuple(fields.problems),

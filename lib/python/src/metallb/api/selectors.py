@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_NO_NODE = ("", "")
+"""No label has this name, so no node is selected by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeSelector:
     """``spec.nodeSelector``: every pair must be a label of the node; no pair selects every node."""
@@ -29,6 +33,8 @@ class NodeSelector:
         return all(labels.get(name) == value for name, value in self.pairs)
 
     def __str__(self) -> str:
+        if _NO_NODE in self.pairs:
+            return "no node"
         return ",".join(f"{name}={value}" for name, value in self.pairs) or "every node"
 
 
@@ -92,6 +98,15 @@ def any_matches(selectors: tuple[LabelSelector, ...], labels: Mapping[str, str])
 
 
 # -- reading ---------------------------------------------------------------------------------------
+
+
+def read_node_selector(fields: Fields, name: str) -> NodeSelector:
+    """Read a map of labels; with a malformed part, which is noted, it selects no node."""
+    before = len(fields.problems)
+    labels = fields.mapping(name)
+    if len(fields.problems) > before:
+        labels |= [_NO_NODE]
+    return NodeSelector.of(labels)
 
 
 def read_selectors(fields: Fields, name: str) -> tuple[LabelSelector, ...]:
