@@ -61,6 +61,20 @@ def test_full_words_are_climbed_over_and_found_again() -> None:
     numbers.check_invariants()
 
 
+@pytest.mark.parametrize("size", [1, 256, 65536])
+def test_a_range_of_full_words_can_be_full(size: int) -> None:
+    numbers = FreeNumbers(0, size - 1)
+    for number in range(size):
+        numbers.take(number)
+    assert (numbers.lowest(), numbers.count) == (None, 0)
+    numbers.check_invariants()
+    numbers.give(0)
+    assert numbers.lowest() == 0
+    assert numbers.lowest(size) is None
+    assert numbers.lowest(1) is None
+    numbers.check_invariants()
+
+
 def test_a_range_as_large_as_can_be_costs_nothing() -> None:
     numbers = FreeNumbers(0, 2**128 - 1)
     numbers.take(0)

@@ -752,6 +752,17 @@ def test_a_quota_counts_what_one_service_takes_at_once() -> None:
     assert office.allocator.available(quota) == 3
 
 
+def test_a_quota_is_waited_for_in_the_pools_that_have_one() -> None:
+    office = Office(
+        pool("full", "10.0.9.0/32"), pool("p", "10.0.0.0/29", "fd00::/126", namespace_quota=1)
+    )
+    office.put("a", notes={POOL: "full"})
+    assert office.put("b", **DUAL) == []
+    quota = Supply("IPAddressPool/p", None, "default", at_least=2)
+    full = [Supply("IPAddressPool/full", family) for family in Family]
+    assert office.plans["b"].awaits_any == [*full, quota]
+
+
 def test_nobody_new_gets_into_a_disabled_pool() -> None:
     office = Office(pool("p", "10.0.0.0/30"), pool("q", "10.0.1.0/32"))
     office.put("a", notes=KEY, ports=WEB)
@@ -849,3 +860,23 @@ def test_what_the_status_shows_is_had_again_within_the_quota() -> None:
         "10.0.0.4"
     ]
     assert office.reasons("a") == ["NamespaceQuotaReached"]
+
+
+def test_what_the_status_shows_and_another_holds_is_not_had_again() -> None:
+    office = Office(pool("p", "10.0.0.0/29"))
+    office.put("a")
+    assert office.put("b", ingress=("10.0.0.0",)) == ["10.0.0.1"]
+
+
+def test_1_4_who_prefers_two_goes_on_to_the_next_group_when_one_is_full() -> None:
+    office = Office(
+        pool("p", "10.0.0.0/32", allocation=pinned(1)),
+        pool("q", "10.0.1.0/32", allocation=pinned(2)),
+        pool("r", "10.0.2.0/32"),
+    )
+    assert [office.put(name, **PREFER) for name in "abc"] == [
+        ["10.0.0.0"], ["10.0.1.0"], ["10.0.2.0"],
+    ]  # fmt: skip
+    assert office.put("d", **PREFER) == []
+    assert set(office.reasons("d")) == {"NoFreeAddress", "FamilyNotInPools"}
+    assert office.plans["d"].total == 1

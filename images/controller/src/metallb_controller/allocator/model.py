@@ -95,15 +95,6 @@ class Objection:
     holder: ObjectKey | None = None
 
 
-MOST_COUNTED = 2**63 - 1
-"""Counts of status fields are int64 (MetalLB's too): more than this is told as this."""
-
-
-def saturated(count: int) -> int:
-    """Give a count as a status can have it; none is negative or overflows."""
-    return min(count, MOST_COUNTED)
-
-
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """Addresses of a pool: how many there are, are held (also outside its ranges), are free."""

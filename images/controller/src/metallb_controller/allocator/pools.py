@@ -146,9 +146,11 @@ class PoolState:
     def free_count(self, pool: str, family: Family, service: ObjectKey | None = None) -> int:
         """Count the free addresses of one family that a Service, or any, may have."""
         space = self._pools.get(pool, NO_POOL).space
-        if space.wanted.is_disabled:
-            return 0
-        return sum(line.count for line in space.lines_for(family, service))
+        lines = [] if space.wanted.is_disabled else space.lines_for(family, service)
+        if len(lines) == 1:
+            return lines[0].count
+        spans = {span.rank: span for line in lines for span in line.spans}
+        return sum(span.free.count for span in spans.values())
 
     def room(self, pool: str, namespace: str) -> int:
         """Tell how many addresses more the quota of a pool lets a namespace have."""
@@ -169,14 +171,12 @@ class PoolState:
         They are at most `count`, and in the ranges' order; what is reserved for the Service comes
         first. A disabled pool has none.
         """
-        found: list[IPAddress] = []
+        found: dict[IPAddress, None] = {}
         space = self._pools.get(pool, NO_POOL).space
-        if space.wanted.is_disabled:
-            return found
-        for line in space.lines_for(family, service):
-            missing = count - len(found)
-            found += [address for _, address in islice(line.each(besides), missing)]
-        return found
+        for line in [] if space.wanted.is_disabled else space.lines_for(family, service):
+            free = (address for _, address in line.each(besides) if address not in found)
+            found.update(dict.fromkeys(islice(free, count - len(found))))
+        return list(found)
 
     # -- retention ---------------------------------------------------------------------------------
 

@@ -22,7 +22,8 @@ class Retention:
     def __init__(self) -> None:
         self._until: dict[IPAddress, dict[ObjectKey, float]] = {}
         self._by_service: dict[ObjectKey, dict[IPAddress, None]] = {}
-        self._due: list[tuple[float, IPAddress, ObjectKey]] = []
+        self._due: list[tuple[float, int, IPAddress, ObjectKey]] = []
+        self._number = 0
 
     def __contains__(self, address: IPAddress) -> bool:
         return address in self._until
@@ -36,7 +37,8 @@ class Retention:
         """Keep an address for a Service."""
         self._until.setdefault(address, {})[service] = until
         self._by_service.setdefault(service, {})[address] = None
-        heapq.heappush(self._due, (until, address, service))
+        self._number += 1
+        heapq.heappush(self._due, (until, self._number, address, service))
 
     def drop(self, address: IPAddress, service: ObjectKey) -> bool:
         """Keep an address for a Service no more; tell whether it had been kept."""
@@ -64,7 +66,7 @@ class Retention:
         """Drop what has been kept long enough; gives the addresses that are kept for nobody now."""
         due: list[IPAddress] = []
         while self._due and self._due[0][0] <= now:
-            until, address, service = heapq.heappop(self._due)
+            until, _, address, service = heapq.heappop(self._due)
             if self._until.get(address, {}).get(service) == until:
                 self.drop(address, service)
                 if address not in self._until:
@@ -74,7 +76,7 @@ class Retention:
     def next_at(self) -> float | None:
         """Tell when something is due."""
         while self._due:
-            until, address, service = self._due[0]
+            until, _, address, service = self._due[0]
             if self._until.get(address, {}).get(service) == until:
                 return until
             heapq.heappop(self._due)
@@ -82,7 +84,7 @@ class Retention:
 
     def check_invariants(self) -> None:
         """Compare both indexes and the times; raises AssertionError."""
-        times = set(self._due)
+        times = {(until, address, service) for until, _, address, service in self._due}
         for address, service, until in self:
             assert address in self._by_service[service], f"{service} forgot {address}"
             assert (until, address, service) in times, f"{address} is kept for ever"

@@ -168,8 +168,6 @@ class _PoolPlanner:
         if pool is None or pool not in (*self.pools, *self.candidates.others):
             return self._elsewhere(address, pool)
         objection = self.allocator.why_not(pool, address, self.key, self.claim)
-        if objection is None and address in self.held:
-            objection = self.allocator.why_not_stay(address, self.key, self.claim)
         if objection is None and not self._has_room(pool, chosen) and self._is_new(address):
             objection = Objection(Refusal.QUOTA)
         if objection is None:
