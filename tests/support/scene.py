@@ -79,6 +79,22 @@ class Scene:
         )
         return full
 
+    async def make_pool(
+        self, *addresses: str, name: str = "pool", is_advertised: bool = True, **spec: Any
+    ) -> str:
+        """Make an IPAddressPool, and an L2Advertisement for it alone; its full name comes back."""
+        full = self.name(name)
+        if is_advertised:
+            await self._make(objects.l2_advertisement(full, ipAddressPools=[full]))
+        await self._make(objects.ip_address_pool(full, addresses, **spec))
+        return full
+
+    async def pool_status(self, name: str = "pool") -> JsonObject:
+        """Read the status of an IPAddressPool; empty when it has none yet."""
+        value = await self.cluster.get("IPAddressPool", self.name(name), objects.NAMESPACE)
+        found: JsonObject = value.get("status") or {}
+        return found
+
     async def make_service(self, name: str = "web", load_balancer_class: str | None = "pool",
                            **rest: Any) -> JsonObject:  # fmt: skip
         """Make a Service of a class of this scene (None: of none)."""
@@ -115,7 +131,8 @@ class Scene:
 
     async def delete(self, kind: str, name: str) -> None:
         """Delete an object of this scene before its end."""
-        namespace = "" if kind == "MetalLoadBalancerClass" else "default"
+        places = {"MetalLoadBalancerClass": "", "IPAddressPool": objects.NAMESPACE}
+        namespace = places.get(kind, "default")
         await self.cluster.delete(kind, self.name(name), namespace)
 
     async def close(self) -> None:

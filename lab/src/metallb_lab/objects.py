@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.meta import GROUP
+from metallb.api.meta import GROUP, NATIVE_GROUP, NATIVE_VERSION
 from metallb.api.nodes import ZONE_LABEL
 from metallb.kube.client import Resource
 from metallb_lab import backends
@@ -34,6 +34,10 @@ CUSTOM_RESOURCES = Resource(
 )
 CLASSES = Resource(GROUP, "v1alpha1", "metalloadbalancerclasses", is_namespaced=False)
 VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
+IP_ADDRESS_POOLS = Resource(NATIVE_GROUP, "v1beta1", "ipaddresspools")
+L2_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "l2advertisements")
+SERVICE_L2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
+CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
 
 KINDS: Mapping[str, Resource] = {
     "Service": SERVICES,
@@ -47,6 +51,10 @@ KINDS: Mapping[str, Resource] = {
     "EndpointSlice": ENDPOINT_SLICES,
     "MetalLoadBalancerClass": CLASSES,
     "VirtualIP": VIRTUAL_IPS,
+    "IPAddressPool": IP_ADDRESS_POOLS,
+    "L2Advertisement": L2_ADVERTISEMENTS,
+    "ServiceL2Status": SERVICE_L2_STATUSES,
+    "ConfigurationState": CONFIGURATION_STATES,
     "CustomResourceDefinition": CUSTOM_RESOURCES,
 }
 
@@ -134,6 +142,21 @@ def load_balancer_class(
             "l2": l2,
         },
     }
+
+
+def ip_address_pool(name: str, addresses: Sequence[str], **spec: Any) -> JsonObject:
+    """Make an IPAddressPool of MetalLB's."""
+    return _native("IPAddressPool", name, {"addresses": list(addresses), **spec})
+
+
+def l2_advertisement(name: str, **spec: Any) -> JsonObject:
+    """Make an L2Advertisement of MetalLB's."""
+    return _native("L2Advertisement", name, spec)
+
+
+def _native(kind: str, name: str, spec: JsonObject) -> JsonObject:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": NATIVE_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
 
 
 def service(

@@ -427,3 +427,29 @@ def test_a_disabled_pool_keeps_its_holders_and_takes_nobody_in() -> None:
     assert world.addresses("new") == []
     assert pool_words(world, "front", "Ready")[:2] == ("False", "Disabled")
     assert words(world, "new", REQUEST)[1] == "PoolDisabled"
+
+
+def test_who_is_leaving_an_address_may_come_back_when_it_can_be_shared_again() -> None:
+    """The status has let go of it, the ledger has not, and now the other one fits."""
+
+    def service(name: str, port: int, policy: str = "Cluster") -> dict[str, Any]:
+        return service_object(
+            name,
+            annotations={"metallb.io/allow-shared-ip": "k"},
+            ports=(("TCP", port),),
+            created=f"2026-01-0{port - 79}T00:00:00Z",
+            selector={"app": "web"},
+            externalTrafficPolicy=policy,
+        )
+
+    world, leader = settled(
+        pool_object(ranges=("10.0.0.1",)), ADV, service("a", 80), service("b", 81)
+    )
+    world.put(service("b", 81, "Local"))
+    while world.addresses("b"):
+        leader.deliver() if leader.is_late else leader.step()
+        while leader.under_way:
+            leader.execute()
+    world.put(service("a", 80, "Local"))
+    leader.settle()
+    assert world.addresses("a") == world.addresses("b") == ["10.0.0.1"]

@@ -257,6 +257,8 @@ class Assignments:
             self._allocator.release(address, key)
             self._ledger.stay(address, key)
             self._touch_others(address, key, before, None, touched)
+            if self.waiters.is_waiting(key):  # its own former claim may have been in its way
+                touched.services[key] = None
         if self._allocator.holders(address):
             self._place(address)
         else:
