@@ -7,8 +7,8 @@ addresses, and the rest of both serves.
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from metallb.api import classes, ip_address_pools, load_balancer_pools
 from metallb.domain.bgp_validation import judge_native_routes, judge_pool_routes, unknown
@@ -16,7 +16,7 @@ from metallb.domain.verdicts import Verdict
 from metallb.net.ranges import AddressRange, RangeSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.ip_address_pools import IPAddressPool
@@ -26,8 +26,20 @@ if TYPE_CHECKING:
     from metallb.api.pool_options import PoolRange, Reservation
     from metallb.domain.everything import Everything
 
+
+class _HasRange(Protocol):
+    @property
+    def range(self) -> AddressRange:
+        """Addresses of it."""
+
+
+_Ranged = TypeVar("_Ranged", bound=_HasRange)
+
 _SHOWN = 3
 """Faults of one sort that are named; a pool may overlap with thousands."""
+
+_LOOKED_FOR = 50
+"""How many overlaps are looked for, so that a judgement takes no longer for a hostile object."""
 
 
 def judge_class(item: MetalLoadBalancerClass, everything: Everything) -> Verdict:
@@ -78,31 +90,42 @@ def _ranges(
     errors: list[str] = []
     warnings: list[str] = []
     is_native = kind == ip_address_pools.KIND
-    for item in ranges:
-        for other in everything.overlapping(kind, key, item.range):
-            text = _overlap(item, other.range, f"{other.kind} {other.key.name}")
-            (errors if is_native and other.kind == kind else warnings).append(text)
-    for one, two in _overlaps_within(ranges):
+    with_others = (
+        (item, other)
+        for item in ranges
+        for other in everything.overlapping(kind, key, item.range)[:_LOOKED_FOR]
+    )
+    for item, other in islice(with_others, _LOOKED_FOR):
+        text = _overlap(item, other.range, f"{other.kind} {other.key.name}")
+        (errors if is_native and other.kind == kind else warnings).append(text)
+    for one, two in islice(_overlaps(sorted(ranges, key=_place)), _LOOKED_FOR):
         (errors if is_native else warnings).append(_overlap(two, one, "this pool"))
     return Verdict(tuple(_few(errors)), tuple(_few(warnings)))
 
 
-def _overlaps_within(ranges: Sequence[PoolRange]) -> Iterator[tuple[PoolRange, PoolRange]]:
-    """Give the pairs of ranges of one pool that have addresses in common, but for the many."""
-    ordered = sorted(ranges, key=lambda item: (item.range, item.path))
-    furthest: PoolRange | None = None
+def _place(item: PoolRange) -> tuple[AddressRange, str]:
+    return item.range, item.path
+
+
+def _overlaps(ordered: Iterable[_Ranged]) -> Iterator[tuple[_Ranged, _Ranged]]:
+    """Of things in the order of their ranges, give each that overlaps with one before, and the one
+    of these that goes furthest.
+    """
+    furthest: _Ranged | None = None
     for item in ordered:
-        if furthest is not None and _common(furthest, item) is not None:
+        if furthest is None or item.range.family is not furthest.range.family:
+            furthest = item
+            continue
+        if item.range.first <= furthest.range.last:
             yield furthest, item
-        if furthest is None or (item.range.family, item.range.last) > (
-            furthest.range.family,
-            furthest.range.last,
-        ):
+        if item.range.last > furthest.range.last:
             furthest = item
 
 
-def _common(one: PoolRange, other: PoolRange) -> AddressRange | None:
-    return next(iter(RangeSet([one.range]).intersection(RangeSet([other.range]))), None)
+def _common(one: _HasRange, other: _HasRange) -> AddressRange:
+    """Give what two ranges that overlap have in common."""
+    first = max(one.range.first, other.range.first)
+    return AddressRange(one.range.family, first, min(one.range.last, other.range.last))
 
 
 def _overlap(item: PoolRange, other: PoolRange, of: str) -> str:
@@ -115,7 +138,7 @@ def _overlap(item: PoolRange, other: PoolRange, of: str) -> str:
 def _few(texts: list[str]) -> list[str]:
     if len(texts) <= _SHOWN:
         return texts
-    return [*texts[:_SHOWN], f"and {len(texts) - _SHOWN} more of that sort"]
+    return [*texts[:_SHOWN], "and more of that sort"]
 
 
 # -- reservations ----------------------------------------------------------------------------------
@@ -124,22 +147,19 @@ def _few(texts: list[str]) -> list[str]:
 def _reservations(ranges: Sequence[PoolRange], items: Sequence[Reservation]) -> Verdict:
     """Judge the reservations of a pool."""
     own = RangeSet(item.range for item in ranges)
-    warnings = []
-    for item in items:
-        outside = RangeSet([item.range]).subtract(own)
-        if outside:
-            first = next(iter(outside))
-            warnings.append(f".spec.reservations: {first} is in no range of the pool")
-    for one, other in combinations(items[:_COMPARED], 2):
-        common = RangeSet([one.range]).intersection(RangeSet([other.range]))
-        if common and (one.namespace, one.service) != (other.namespace, other.service):
-            text = f"{next(iter(common))} is reserved for {_owner(one)} and {_owner(other)}"
+    outside = RangeSet(item.range for item in items).subtract(own)
+    warnings = [f".spec.reservations: {each} is in no range of the pool" for each in outside]
+    for one, two in _overlaps(sorted(items, key=_reserved)):
+        if (one.namespace, one.service) != (two.namespace, two.service):
+            first, second = sorted((one, two), key=items.index)
+            text = f"{_common(one, two)} is reserved for {_owner(first)} and {_owner(second)}"
             warnings.append(f".spec.reservations: {text}; the first one holds")
+            break
     return Verdict(warnings=tuple(_few(warnings)))
 
 
-_COMPARED = 100
-"""Reservations that are compared with each other."""
+def _reserved(item: Reservation) -> tuple[AddressRange, str, str]:
+    return item.range, item.namespace, item.service
 
 
 def _owner(item: Reservation) -> str:

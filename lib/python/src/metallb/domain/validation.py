@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from metallb.domain.everything import Everything
 
 _NAMED = 3
+_SENTENCES = 20
+"""An answer has no more; who has a thousand faults finds them by the first ones."""
 
 
 def validate(kind: str, parsed: Any, everything: Everything) -> Verdict:
@@ -49,7 +51,16 @@ def validate(kind: str, parsed: Any, everything: Everything) -> Verdict:
     What the reader noted is not repeated.
     """
     judge = _JUDGES.get(kind)
-    return Verdict() if judge is None else judge(parsed, everything)
+    if judge is None:
+        return Verdict()
+    found = judge(parsed, everything)
+    return Verdict(_first(found.errors), _first(found.warnings))
+
+
+def _first(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(texts) <= _SENTENCES:
+        return texts
+    return (*texts[:_SENTENCES], f"and {len(texts) - _SENTENCES} more")
 
 
 _JUDGES: Mapping[str, Callable[[Any, Everything], Verdict]] = {

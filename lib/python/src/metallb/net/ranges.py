@@ -198,14 +198,17 @@ class RangeSet:
         return RangeSet(found)
 
     def subtract(self, other: RangeSet) -> RangeSet:
-        """Addresses in this set and not in the other."""
+        """Addresses in this set and not in the other; linear in the number of intervals."""
         left: list[AddressRange] = []
+        holes = iter(self.intersection(other))
+        hole = next(holes, None)
         for item in self._ranges:
             first = item.first
-            for hole in RangeSet((item,)).intersection(other):
+            while hole is not None and hole.family is item.family and hole.last <= item.last:
                 if hole.first > first:
                     left.append(AddressRange(item.family, first, hole.first - 1))
                 first = hole.last + 1
+                hole = next(holes, None)
             if first <= item.last:
                 left.append(AddressRange(item.family, first, item.last))
         return RangeSet(left)
