@@ -77,15 +77,7 @@ def test_settings_are_taken() -> None:
 @pytest.mark.real
 def test_values_for_plain_kubernetes_render(tmp_path: Path) -> None:
     [given] = [item for _, item in OBJECTS if kind_of(item) == "values"]
-    pem = tmp_path / "tls.crt"
-    pem.write_text("PEM\n")
-    files = [
-        argument
-        for part in ("ca", "crt", "key")
-        for argument in ("--set-file", f"metallb.internal.webhookCert.{part}={pem}")
-    ]
-    text = render_text(copy_chart(tmp_path / "chart"), given, tmp_path, *files)
-    rendered = parse(text)
+    rendered = parse(render_text(copy_chart(tmp_path / "chart"), given, tmp_path))
     images = {container["image"] for _, container in containers(rendered)}
     digests = {f"{SHA}{digit * 64}" for digit in "123"}
     assert {image.partition("@")[2] for image in images} == digests
@@ -94,7 +86,9 @@ def test_values_for_plain_kubernetes_render(tmp_path: Path) -> None:
         "registry.example.com/kube-rbac-proxy",
     }
     assert find(rendered, "Namespace", "d8-metallb")
-    assert find(rendered, "Secret", "metallb-webhook-tls")["data"]["tls.key"]
+    assert "Secret/metallb-webhook-tls" not in {
+        f"{item['kind']}/{item['metadata']['name']}" for item in rendered
+    }
     assert "affinity" not in pod_spec(find(rendered, "DaemonSet", "speaker"))
     groups = {item["apiVersion"].partition("/")[0] for item in rendered}
     assert not {group for group in groups if group.endswith(("deckhouse.io", "coreos.com"))}
@@ -102,9 +96,6 @@ def test_values_for_plain_kubernetes_render(tmp_path: Path) -> None:
 
 def test_the_commands_of_the_page_make_what_the_values_need() -> None:
     text = "\n".join(block for language, block in english("EXAMPLES").blocks if language == "shell")
-    for part in ("ca", "crt", "key"):
-        assert f"--set-file metallb.internal.webhookCert.{part}=" in text
     assert "secret generic metallb-heartbeat-keys" in text
     assert "--from-literal=keys=" in text
-    assert "DNS:metallb-webhook.d8-metallb.svc" in text
     assert yaml.safe_load((ROOT / "Chart.yaml").read_text())["name"] == "metallb"

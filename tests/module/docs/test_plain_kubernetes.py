@@ -2,7 +2,8 @@
 with either version of Helm.
 
 Nobody runs pods here: what is asked is whether all objects are there and the accounts may do what
-they must.
+they must. Of the programs only the controller is run, with its own account, to make the webhook's
+certificate.
 """
 
 from __future__ import annotations
@@ -11,17 +12,21 @@ import asyncio
 import base64
 import os
 import shutil
-import ssl
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
+from metallb.domain.webhook_certificate import SECRET
+from metallb.domain.webhook_registration import CONFIGURATION, CONVERTED
 from metallb.kube.client import ApiClient, Resource
 from metallb.kube.config import load_connection
 from metallb.kube.errors import NotFoundError
+from metallb_controller.app.run import Controller
+from metallb_controller.app.settings import Settings
+from metallb_controller.app.webhook_registration import CONFIGURATIONS, DEFINITIONS
 from metallb_lab import tools
-from metallb_lab.realserver import RealServer
+from metallb_lab.realserver import RealServer, kubeconfig
 from module.docs.pages import ROOT, english
 from module.templates.rendering import HELMS, NAMESPACE, copy_chart
 
@@ -32,6 +37,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(180)]
 
 SECRETS = Resource("", "v1", "secrets")
 DEPLOYMENTS = Resource("apps", "v1", "deployments")
+SECONDS = 60.0
 DAEMONSETS = Resource("apps", "v1", "daemonsets")
 
 
@@ -72,14 +78,16 @@ async def test_the_page_can_be_typed(binary: str, tmp_path: Path) -> None:
             "KUBECONFIG": str(kubeconfig),
         }
         blocks = commands()
-        assert len(blocks) == 5
+        assert len(blocks) == 4
         for block in blocks:
             await _type(block, tree, environment)
         async with ApiClient(load_connection(str(kubeconfig))) as client:
             await _check_installed(client)
+            made = await _certificate_made(server, client, tmp_path)
             [install] = [block for block in blocks if "helm install" in block]
             await _type(install.replace("helm install", "helm upgrade"), tree, environment)
             await _check_installed(client)
+            assert await _bundles(client) == [made, made, made]  # the upgrade leaves them
             await _type("helm uninstall metallb --namespace kube-system", tree, environment)
             with pytest.raises(NotFoundError):
                 await client.get(DAEMONSETS, "speaker", NAMESPACE)
@@ -90,9 +98,6 @@ async def _check_installed(client: ApiClient) -> None:
         assert (await client.get(resource, name, NAMESPACE))["spec"]["template"]
     keys = await client.get(SECRETS, "metallb-heartbeat-keys", NAMESPACE)
     assert len(bytes.fromhex(base64.b64decode(keys["data"]["keys"]).decode())) == 32
-    tls = await client.get(SECRETS, "metallb-webhook-tls", NAMESPACE)
-    context = ssl.create_default_context()
-    context.load_verify_locations(cadata=base64.b64decode(tls["data"]["ca.crt"]).decode())
     for account in ("controller", "speaker"):
         assert await _may(client, account, "create", "authentication.k8s.io", "tokenreviews")
         assert await _may(client, account, "list", "network.deckhouse.io", "virtualips")
@@ -100,6 +105,48 @@ async def _check_installed(client: ApiClient) -> None:
     for plural, name in (("deployments", "controller"), ("daemonsets", "speaker")):
         metrics = {"subresource": "prometheus-metrics", "name": name}
         assert await _may(client, scraper, "get", "apps", plural, **metrics)
+
+
+async def _certificate_made(server: RealServer, client: ApiClient, work: Path) -> str:
+    """Run the controller with its account until the API server knows its authorities."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/controller/token"
+    answer: Any = await client.request("POST", path, body={"spec": {}})
+    ca = base64.b64encode(server.ca_file.read_bytes()).decode()
+    file = work / "controller.kubeconfig"
+    file.touch(mode=0o600)
+    file.write_text(kubeconfig(server.url, answer["status"]["token"], ca))
+    controller = Controller(
+        Settings(
+            NAMESPACE,
+            "alice",
+            kubeconfig=str(file),
+            metrics_port=0,
+            webhook_host="127.0.0.1",
+            webhook_port=0,
+            manages_webhook_certificate=True,
+        )
+    )
+    running = asyncio.create_task(controller.run())
+    try:
+        async with asyncio.timeout(SECONDS):
+            while len({*(found := await _bundles(client)), ""}) != 2 or "" in found:
+                await asyncio.sleep(0.1)
+    finally:
+        controller.supervisor.stop.set()
+        await asyncio.gather(running, return_exceptions=True)
+    return found[0]
+
+
+async def _bundles(client: ApiClient) -> list[str]:
+    """Give the authorities that are in the Secret, in the webhook and in the CRD."""
+    try:
+        secret = (await client.get(SECRETS, SECRET, NAMESPACE))["data"]["ca.crt"]
+    except NotFoundError:
+        secret = ""
+    [webhook] = (await client.get(CONFIGURATIONS, CONFIGURATION))["webhooks"]
+    conversion = (await client.get(DEFINITIONS, CONVERTED))["spec"]["conversion"]
+    converter = conversion.get("webhook", {}).get("clientConfig", {})
+    return [secret, webhook["clientConfig"].get("caBundle", ""), converter.get("caBundle", "")]
 
 
 async def _may(

@@ -175,7 +175,9 @@ def test_probes(rendered: list[Manifest], probe: str) -> None:
 
 
 def test_mount_points(rendered: list[Manifest], case: Case) -> None:
-    """What is mounted is declared, and the other way round; upstream's proxy has its own image."""
+    """What is mounted is declared, and the other way round; upstream's proxy has its own image, and
+    a certificate that the controller makes is in no file.
+    """
     mounted = {
         mount["mountPath"]
         for _, container in containers(rendered)
@@ -183,6 +185,8 @@ def test_mount_points(rendered: list[Manifest], case: Case) -> None:
     }
     if case.upstream_proxy:
         mounted.remove("/etc/kube-rbac-proxy")
+    if case.own_certificate:
+        mounted.add("/etc/metallb/webhook-tls")
     images = {item["metadata"]["name"] for item in workloads(rendered)}
     declared = [yaml.safe_load((ROOT / f"images/{name}/mount-points.yaml").read_text())["dirs"]
                 for name in images]  # fmt: skip

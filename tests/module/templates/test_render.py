@@ -247,7 +247,7 @@ def test_without_a_certificate_the_controller_makes_it(chart: Chart) -> None:
     [webhook] = find(manifests, "ValidatingWebhookConfiguration", "metallb")["webhooks"]
     assert "caBundle" not in webhook["clientConfig"]
     pod = pod_spec(find(manifests, "Deployment", "controller"))
-    assert "webhook-tls" not in [volume["name"] for volume in pod.get("volumes", [])]
+    assert "webhook-tls" not in [volume["name"] for volume in pod.get("volumes") or []]
     arguments = _arguments(manifests, "Deployment", "controller")
     assert "--manage-webhook-certificate" in arguments
     assert not [item for item in arguments if "cert-dir" in item]

@@ -106,8 +106,8 @@ async def _play(cluster: BoundCluster) -> None:
     for pool in POOLS:
         await cluster.create(pool)
     of_pool = {"metallb.io/address-pool": "native"}
-    for name, annotations in (("web", {}), ("gone", {}), ("native", of_pool)):
-        await cluster.apply(objects.service(name, annotations=annotations))
+    for name, notes in (("web", {}), ("gone", {}), ("native", of_pool)):
+        await cluster.apply(objects.service(name, annotations=notes))
         body = endpoint_slice(name, "n1", "10.244.0.9")
         await cluster.client.create(SLICES, body, "default")
     wish = {"network.deckhouse.io/load-balancer-ips": TAKEN}
