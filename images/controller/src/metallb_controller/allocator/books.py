@@ -20,7 +20,7 @@ class Allocation:
     """One address that is held; `occupancy` is counted once a holder names a sharing key."""
 
     pool: str
-    holders: dict[ObjectKey, Claim] = field(default_factory=dict)
+    holders: dict[ObjectKey, Claim]
     occupancy: Occupancy | None = None
     indexed: frozenset[str] = frozenset()
 

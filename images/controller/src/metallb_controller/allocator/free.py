@@ -98,10 +98,11 @@ class FreeNumbers:
 
     def lowest(self, at_least: int | None = None) -> int | None:
         """Find the lowest free number, or the lowest that is not below one; None: there is none."""
-        start = self._from if at_least is None else max(at_least, self._from)
+        start = self._from if at_least is None or at_least < self._from else at_least
         if not self.count or start > self._last:
             return None
-        found = self._climb(start)
+        word = self._levels[0].get(start >> _BITS, self._untouched)
+        found = self._climb(start) if word >> (start & _SIZE - 1) & 1 else start
         if at_least is None and found is not None:
             self._from = found
         return None if found is None or found > self._last else found

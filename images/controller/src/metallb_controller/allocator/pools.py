@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from metallb.api.meta import ObjectKey
     from metallb.net.ranges import AddressRange
+    from metallb_controller.allocator.spaces import Span
 
 NO_POOL = Pool()
 
@@ -64,10 +65,12 @@ class PoolState:
                 allocation.indexed = frozenset()
                 self._index_sharing(allocation, address)
 
-    def _occupy(self, address: IPAddress) -> None:
+    def _occupy(self, address: IPAddress) -> Span | None:
+        """Take an address that nobody holds and that is kept for nobody; gives its span."""
         span = self._spans.find(address)
-        if span is not None and int(address) in span.free:
+        if span is not None and span.gives(address):
             span.take(int(address))
+        return span
 
     def _vacate(self, address: IPAddress) -> None:
         """Give an address back, unless somebody holds it or it is kept for somebody."""
@@ -182,8 +185,9 @@ class PoolState:
 
     def retain(self, address: IPAddress, service: ObjectKey, until: float) -> None:
         """Keep an address for a Service until a time; nobody else gets it unless he holds it."""
+        if address not in self._allocations and address not in self._retention:
+            self._occupy(address)
         self._retention.keep(address, service, until)
-        self._occupy(address)
 
     def forget_retained(self, address: IPAddress, service: ObjectKey) -> None:
         """Keep an address for a Service no more."""

@@ -25,6 +25,9 @@ class Retention:
         self._due: list[tuple[float, int, IPAddress, ObjectKey]] = []
         self._number = 0
 
+    def __bool__(self) -> bool:
+        return bool(self._until)
+
     def __contains__(self, address: IPAddress) -> bool:
         return address in self._until
 

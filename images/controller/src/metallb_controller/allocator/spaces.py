@@ -82,7 +82,14 @@ class Line:
 
     def first(self, besides: Container[IPAddress] = ()) -> tuple[Span, IPAddress] | None:
         """Find the first free address that is not among some."""
-        return next(self.each(besides), None)
+        place = self.with_free.lowest()
+        if place is None:
+            return None
+        span = self.spans[place]
+        number = span.free.lowest()
+        assert number is not None, f"{span.range} is not among the full ones"
+        address = address_at(span.range.family, number)
+        return next(self.each(besides), None) if address in besides else (span, address)
 
     def each(self, besides: Container[IPAddress] = ()) -> Iterator[tuple[Span, IPAddress]]:
         """Find the free addresses in order, but for some; nothing may be taken meanwhile."""
@@ -111,15 +118,17 @@ class Space:
             for key in keys or {(family, "", ""): None}:
                 lines.setdefault(key, []).append(span)
         self.lines = {key: Line(spans) for key, spans in lines.items()}
+        self._open = {
+            family: [self.lines[family, "", ""]] if (family, "", "") in self.lines else []
+            for family in Family
+        }
 
     def lines_for(self, family: Family, service: ObjectKey | None) -> list[Line]:
         """Give the lines of which a Service may have addresses: what is its own comes first."""
-        keys: list[LineKey] = [(family, "", "")]
-        if service is not None and len(self.lines) > 1:
-            keys = [
-                (family, service.namespace, service.name), (family, service.namespace, ""), *keys,
-            ]  # fmt: skip
-        return [self.lines[key] for key in keys if key in self.lines]
+        if service is None or not self.wanted.reservations:
+            return self._open[family]
+        own = (family, *service), (family, service.namespace, "")
+        return [self.lines[key] for key in own if key in self.lines] + self._open[family]
 
     def of_family(self, family: Family) -> list[Span]:
         """Give the spans of one family."""
@@ -172,10 +181,10 @@ class SpanIndex:
     def find(self, address: IPAddress) -> Span | None:
         """Find the span of an address; None: no pool has it."""
         version, number = address.version, int(address)
-        index = bisect_right(self._firsts[version], number) - 1
-        if index < 0:
+        index = bisect_right(self._firsts[version], number)
+        if not index:
             return None
-        span = self._spans[version][index]
+        span = self._spans[version][index - 1]
         return span if number <= span.range.last else None
 
 

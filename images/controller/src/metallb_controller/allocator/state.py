@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from metallb.api.meta import ObjectKey
+    from metallb_controller.allocator.spaces import Span
 
 
 class Allocator(PoolState):
@@ -131,15 +132,16 @@ class Allocator(PoolState):
         space = self._pools.get(pool, NO_POOL).space
         if space.wanted.is_disabled:
             return None
-        shared = self._first_shared(pool, family, service, claim, besides)
+        shared = None
+        if claim.sharing_key:
+            shared = self._first_shared(pool, family, service, claim, besides)
         for line in space.lines_for(family, service):
             free = line.first(besides)
             if free is not None:
                 span, address = free
-                is_reserved = bool(span.reservations)
-                if shared is None or is_reserved or (span.rank, int(address)) < shared[0]:
+                if shared is None or span.reservations:
                     return address
-                return shared[1]
+                return address if (span.rank, int(address)) < shared[0] else shared[1]
         return None if shared is None else shared[1]
 
     def why_not(
@@ -217,12 +219,14 @@ class Allocator(PoolState):
         its pool with this when the Service holds it alone, or when it has come to be in the ranges
         of the other pool.
         """
-        self._retention.drop(address, service)
+        is_kept = bool(self._retention) and address in self._retention
+        if is_kept:
+            self._retention.drop(address, service)
         allocation = self._allocations.get(address)
         if allocation is None:
-            allocation = self._allocations[address] = Allocation(pool)
-            self._enter(pool, address)
-            self._occupy(address)
+            span = self._spans.find(address) if is_kept else self._occupy(address)
+            allocation = self._allocations[address] = Allocation(pool, {})
+            self._enter(pool, address, span)
         elif allocation.pool != pool and self._may_move(allocation, pool, address, service):
             self._move(allocation, pool, address)
         before = allocation.holders.get(service)
@@ -247,7 +251,7 @@ class Allocator(PoolState):
             before.count(address, holder.namespace, -1)
         self._leave(allocation.pool, address)
         allocation.pool = pool
-        self._enter(pool, address)
+        self._enter(pool, address, self._spans.find(address))
         for holder in allocation.holders:
             self._pools[pool].count(address, holder.namespace, 1)
         if allocation.occupancy is not None:
@@ -272,12 +276,12 @@ class Allocator(PoolState):
         self._vacate(address)
         return True
 
-    def _enter(self, name: str, address: IPAddress) -> None:
+    def _enter(self, name: str, address: IPAddress, span: Span | None) -> None:
         pool = self._pools.get(name)
         if pool is None:
             pool = self._pools[name] = Pool()
         pool.held.add(address)
-        if not self.has(name, address):
+        if span is None or span.pool != name or not span.gives(address):
             pool.outside.add(address)
 
     def _leave(self, name: str, address: IPAddress) -> None:
