@@ -44,6 +44,13 @@ def test_placement_and_balance(tmp_path: Path) -> None:
     assert all(found[name]["peer"]["worst"] > 1 for name in ("F11", "F11-random"))
 
 
+def test_allocation(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "ALLOC")
+    assert list(found) == ["ALLOC", "ALLOC-last"]
+    assert_positive(found["ALLOC"])
+    assert_positive(found["ALLOC-last"])
+
+
 @pytest.mark.netns
 @pytest.mark.slow
 @pytest.mark.timeout(400)

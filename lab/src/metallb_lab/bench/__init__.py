@@ -6,6 +6,7 @@ machine     load of the machine, CPU and memory of a process
 F1          failover, keepalived
 F7          throughput, dataset, rig, bare
 F8          latency, asker, barechain
+ALLOC       allocation
 F10, F11    placement, balance
 bodies      what the bare clients write            access     how they find the server
 conversation   how measuring processes are spoken to

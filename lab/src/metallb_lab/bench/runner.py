@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from metallb_lab import preflight
 from metallb_lab.bench import (
+    allocation,
     balance,
     failover,
     hooks,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from metallb_lab.bench.figures import Figure
 
 BENCHMARKS = (
+    allocation.BENCHMARK,
     placement.BENCHMARK,
     balance.BENCHMARK,
     hooks.BENCHMARK,
