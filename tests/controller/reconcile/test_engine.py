@@ -12,7 +12,7 @@ from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import Outcome, ReconcilerSettings, Result
 from support.objects import bound_condition, class_object, service_object, slice_object
 from support.outcomes import ASSIGNED, CLASS, REQUEST, settled, words, world_of
-from support.world import Leader
+from support.world import WALL, Leader
 
 if TYPE_CHECKING:
     from metallb_controller.reconcile.agenda import Touched
@@ -186,7 +186,7 @@ def test_what_was_begun_goes_on_while_nothing_new_is_decided() -> None:
 
 def test_nothing_is_decided_before_the_start() -> None:
     reconciler = Reconciler()
-    assert reconciler.step(0.0, "t") == []
+    assert reconciler.step(0.0, WALL) == []
     assert not reconciler.has_work()
 
 
@@ -295,7 +295,7 @@ def test_a_class_that_goes_before_the_start_is_no_event() -> None:
     reconciler.observe_class("ingress", read_class(class_object()))
     reconciler.observe_class("ingress", None)
     reconciler.start(0.0)
-    assert reconciler.step(0.0, "t") == []
+    assert reconciler.step(0.0, WALL) == []
 
 
 def test_our_own_words_in_a_status_lead_to_no_second_decision() -> None:

@@ -13,6 +13,7 @@ from metallb.api.virtual_ips import (
     Announcer,
     BGPOrders,
     Layer2Orders,
+    Retained,
     Suspension,
     TrafficPolicy,
     VirtualIP,
@@ -124,3 +125,21 @@ def test_an_unknown_suspension_is_none() -> None:
     found = read_virtual_ip(value)
     assert isinstance(found, VirtualIP)
     assert found.spec.layer2.suspended is None
+
+
+def test_for_whom_an_address_is_kept() -> None:
+    kept = Retained((ObjectKey("web", "a"),), 1_767_225_600)
+    spec = VirtualIPSpec(ip_address("10.0.0.1"), "front", (), retained=kept)
+    value = to_object(new_virtual_ip(spec))
+    assert value["spec"]["retained"] == {
+        "services": [{"namespace": "web", "name": "a"}],
+        "until": "2026-01-01T00:00:00Z",
+    }
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec == spec
+    for wrong in ("soon", "2026-01-01T00:00:00"):
+        value["spec"]["retained"]["until"] = wrong
+        again = read_virtual_ip(value)
+        assert isinstance(again, VirtualIP)
+        assert again.spec.retained is None

@@ -209,6 +209,10 @@ class PoolState:
         """Give the addresses that are kept for a Service."""
         return self._retention.addresses(service)
 
+    def kept_for(self, address: IPAddress) -> Mapping[ObjectKey, float]:
+        """Give the Services that an address is kept for, with the time until which it is."""
+        return self._retention.until(address)
+
     def retained(self) -> Iterator[tuple[IPAddress, ObjectKey, float]]:
         """Give all that is kept: address, for whom, until when."""
         return iter(self._retention)

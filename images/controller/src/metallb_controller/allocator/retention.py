@@ -6,10 +6,13 @@ import heapq
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
+
+
+_NOBODY: Mapping[ObjectKey, float] = {}
 
 
 class Retention:
@@ -60,6 +63,10 @@ class Retention:
     def services(self, address: IPAddress) -> tuple[ObjectKey, ...]:
         """Give the Services that an address is kept for."""
         return tuple(self._until.get(address, ()))
+
+    def until(self, address: IPAddress) -> Mapping[ObjectKey, float]:
+        """Give the Services that an address is kept for, with their times."""
+        return self._until.get(address, _NOBODY)
 
     def addresses(self, service: ObjectKey) -> tuple[IPAddress, ...]:
         """Give the addresses that are kept for a Service."""

@@ -76,6 +76,9 @@ class Assignments:
         self._default: str | None = None
         self._pools = PoolIndex()
         self._sharers = Sharers()
+        self._retention: dict[ObjectKey, int] = {}
+        self.epoch = 0.0
+        """The time, in seconds since 1970: how long addresses are kept outlives a leader."""
         self.waiters = Waiters()
         self.verdicts: dict[ObjectKey, Verdict] = {}
 
@@ -107,6 +110,7 @@ class Assignments:
         """
         touched = Touched()
         address = vip.spec.address
+        self._restore_kept(vip)
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
         unknown.sort(key=lambda key: not self._is_served(key))
@@ -123,6 +127,15 @@ class Assignments:
         self._place(address)
         touched.addresses[address] = None
         return touched
+
+    def _restore_kept(self, vip: VirtualIP) -> None:
+        """Take in for whom an address is kept."""
+        address, kept = vip.spec.address, vip.spec.retained
+        if kept is None:
+            return
+        for key in kept.services:
+            if not self._allocator.holders(address) and key not in self._observed.services:
+                self._allocator.retain(address, key, kept.until)
 
     def _oust(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:
         before = self._allocator.claim(address, key)
@@ -173,8 +186,19 @@ class Assignments:
         else:
             self.verdicts[key] = Verdict(choice, problems=choice.problems)
         for address in self._allocator.addresses_of(key):
+            if key not in self._observed.services:
+                self._keep_for(key, address)
             self._drop(address, key, touched)
+        self._retention.pop(key, None)
         return touched
+
+    def _keep_for(self, key: ObjectKey, address: IPAddress) -> None:
+        """Keep an address for a Service that is deleted, if it or the pool wants that."""
+        pool = self._observed.pools.get(self._allocator.pool_of(address) or "")
+        seconds = self._retention.get(key, 0 if pool is None else pool.retention_seconds)
+        others = [other for other in self._allocator.holders(address) if other != key]
+        if seconds and not others and not self._ledger.is_leaving(address, key):
+            self._allocator.retain(address, key, int(self.epoch + seconds))
 
     def _serve(self, service: Service, choice: Choice) -> Touched:
         touched = Touched()
@@ -189,6 +213,10 @@ class Assignments:
         for address in plan.dropped:
             self._drop(address, key, touched)
         self._remember(key, choice, plan)
+        if wish.retention_seconds is None:
+            self._retention.pop(key, None)
+        else:
+            self._retention[key] = wish.retention_seconds
         return touched
 
     def _remember(self, key: ObjectKey, choice: Choice, plan: ServicePlan) -> None:

@@ -16,6 +16,7 @@ back as observations before it calls `done`. `now` is monotonic seconds, `wall` 
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
@@ -79,6 +80,7 @@ class Reconciler:
         )
         self._agenda = Agenda()
         self._started = False
+        self._epoch_offset: float | None = None
         self._pools_changed = True
         self._nodes_changed = True
         self._pace = Pace(
@@ -233,6 +235,7 @@ class Reconciler:
         """
         if not self._started:
             return []
+        self._keep_time(now, wall)
         for target in self._retries.take_due(now):
             self._look_at_target(target)
         self._nodes_changed |= self.observed.roll.expire(now)
@@ -251,6 +254,13 @@ class Reconciler:
         self._events = []
         return actions
 
+    def _keep_time(self, now: float, wall: str) -> None:
+        """Let go of the addresses that have been kept long enough."""
+        if self._epoch_offset is None:
+            self._epoch_offset = datetime.fromisoformat(wall).timestamp() - now
+        self.assignments.epoch = now + self._epoch_offset
+        self._agenda.vips.update(dict.fromkeys(self.allocator.expire(self.assignments.epoch)))
+
     def has_work(self) -> bool:
         """Tell whether `step` would do something at once."""
         agenda = self._agenda
@@ -262,6 +272,8 @@ class Reconciler:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
         times.append(self._pace.next_at(self._agenda.pools))
+        if (expiry := self.allocator.next_expiry()) is not None:
+            times.append(expiry - (self._epoch_offset or 0.0))
         return min((time for time in times if time is not None), default=None)
 
     def _refresh_pools(self, now: float) -> None:

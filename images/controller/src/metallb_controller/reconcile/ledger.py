@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from metallb.api.meta import ObjectKey
-from metallb.api.virtual_ips import TrafficPolicy, VirtualIPSpec, new_virtual_ip
+from metallb.api.virtual_ips import Retained, TrafficPolicy, VirtualIPSpec, new_virtual_ip
 from metallb.net.addresses import object_name
 from metallb_controller.reconcile.advertisements import bgp_orders
 from metallb_controller.reconcile.model import (
@@ -27,6 +27,7 @@ from metallb_controller.reconcile.model import (
 )
 
 if TYPE_CHECKING:
+    from metallb.api.virtual_ips import VirtualIP
     from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.state import Allocator
     from metallb_controller.reconcile.layer2 import Layer2
@@ -112,9 +113,9 @@ class Ledger:
             if not self.is_leaving(address, service) or self._is_shown(address, service)
         )
         pool = self._allocator.pool_of(address)
-        if not services or pool is None:
-            return None
         vip = self._observed.vips.get(address)
+        if not services or pool is None:
+            return self._kept_spec(address, vip)
         if vip is not None and not self.holders(address):
             return vip.spec  # all are leaving: it serves as it is until the statuses are written
         first = self._observed.services.get(services[0])
@@ -123,6 +124,14 @@ class Ledger:
         by_bgp = bgp_orders(self._observed.pools.get(pool), labels)
         layer2 = self._layer2.orders(address)
         return VirtualIPSpec(address, pool, services, policy, layer2, by_bgp)
+
+    def _kept_spec(self, address: IPAddress, vip: VirtualIP | None) -> VirtualIPSpec | None:
+        """Give what the entry of an address says that nobody holds, but that is kept for some."""
+        kept = self._allocator.kept_for(address)
+        if not kept or vip is None:
+            return None
+        retained = Retained(tuple(kept), int(max(kept.values())))
+        return VirtualIPSpec(address, vip.spec.pool, (), retained=retained)
 
     def write_for(
         self, address: IPAddress, *, again: bool = False

@@ -8,6 +8,7 @@ controller writes `spec`, speakers write `status`; nobody else writes either.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,14 @@ class BGPOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class Retained:
+    """For whom an address is kept that nobody holds, and until when (seconds since 1970)."""
+
+    services: tuple[ObjectKey, ...]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualIPSpec:
     """`spec`: all of it is the controller's.
 
@@ -98,6 +107,7 @@ class VirtualIPSpec:
     traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     layer2: Layer2Orders = Layer2Orders()
     bgp: BGPOrders | None = None
+    retained: Retained | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +173,13 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
         VirtualIPSpec(
             address=address,
             pool=_read_pool(spec),
-            services=tuple(
-                ObjectKey(item.word("namespace"), item.text("name"))
-                for item in spec.children("services")
-            ),
+            services=_read_services(spec),
             traffic_policy=TrafficPolicy(
                 spec.choice("trafficPolicy", _TRAFFIC_POLICIES, TrafficPolicy.CLUSTER)
             ),
             layer2=_read_layer2(spec.child("layer2")),
             bgp=_read_bgp(spec.child("bgp")) if spec.value.get("bgp") is not None else None,
+            retained=_read_retained(spec),
         ),
         VirtualIPStatus(
             announcers=tuple(_read_announcer(item) for item in status.children("announcers")),
@@ -179,6 +187,23 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
             transitions=tuple(item.value for item in status.children("transitions")),
         ),
     )
+
+
+def _read_services(fields: Fields) -> tuple[ObjectKey, ...]:
+    return tuple(
+        ObjectKey(item.word("namespace"), item.text("name")) for item in fields.children("services")
+    )
+
+
+def _read_retained(spec: Fields) -> Retained | None:
+    """Read `retained`; without a time that can be read, nothing is kept."""
+    fields = spec.child("retained")
+    try:
+        until = datetime.fromisoformat(fields.text("until"))
+    except ValueError:
+        return None
+    services = _read_services(fields)
+    return Retained(services, int(until.timestamp())) if services and until.tzinfo else None
 
 
 def _read_pool(spec: Fields) -> str:
@@ -216,15 +241,25 @@ def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
         orders["layer2"] = _layer2_object(spec.layer2)
     if spec.bgp is not None:
         orders["bgp"] = {"advertisements": list(spec.bgp.advertisements)}
+    if spec.retained is not None:
+        until = datetime.fromtimestamp(spec.retained.until, UTC)
+        orders["retained"] = {
+            "services": _services_object(spec.retained.services),
+            "until": until.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
     kind, _, name = spec.pool.rpartition("/")
     return {
         "address": str(spec.address),
         "pool": name,
         **({"poolKind": kind} if kind else {}),
-        "services": [{"namespace": key.namespace, "name": key.name} for key in spec.services],
+        "services": _services_object(spec.services),
         "trafficPolicy": spec.traffic_policy.value,
         **orders,
     }
+
+
+def _services_object(services: tuple[ObjectKey, ...]) -> list[dict[str, str]]:
+    return [{"namespace": key.namespace, "name": key.name} for key in services]
 
 
 def _layer2_object(orders: Layer2Orders) -> dict[str, Any]:
