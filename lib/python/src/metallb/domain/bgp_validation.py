@@ -59,19 +59,17 @@ def judge_advertisement(item: BGPAdvertisement, everything: Everything) -> Verdi
     """Judge a BGPAdvertisement."""
     written = written_natively(Notes(), {}, item)
     errors: list[str] = []
-    others = [
-        (other, written_natively(Notes(), {}, other))
-        for other in everything.of(bgp_advertisements.KIND).values()
-        if other.meta.key != item.meta.key and other.routes.local_pref != item.routes.local_pref
-    ]
-    is_plain = (item.routes.aggregation_length, item.routes.aggregation_length_v6) == (
-        LENGTH,
-        LENGTH_V6,
-    )
-    for pool in () if is_plain and not others else _covered(item, everything):
-        rivals = [each for other, each in others if other.pools.covers(pool.name, pool.labels)]
-        errors += _against(pool, written, rivals, everything)
-    return Verdict(tuple(dict.fromkeys(errors)), tuple(_doubts(item, everything)))
+    if (item.routes.aggregation_length, item.routes.aggregation_length_v6) != (LENGTH, LENGTH_V6):
+        for pool in _covered(item, everything):
+            errors += map(str, too_wide(written, pool.name, pool.ranges))
+    for other in everything.of(bgp_advertisements.KIND).values():
+        if other.meta.key == item.meta.key or not _are_rivals(written, other, everything):
+            continue
+        for pool in _covered(other, everything):
+            if item.pools.covers(pool.name, pool.labels) and _meet(written, other, pool):
+                errors.append(_contradiction(written, other, pool.name))
+                break
+    return Verdict(tuple(errors), tuple(_doubts(item, everything)))
 
 
 def _covered(item: BGPAdvertisement, everything: Everything) -> Iterator[IPAddressPool]:
@@ -167,37 +165,49 @@ def _of_pool(
 def _against(
     pool: IPAddressPool | MetalLoadBalancerPool,
     item: Written,
-    rivals: Iterable[Written],
+    others: Iterable[Written],
     everything: Everything,
 ) -> Iterator[str]:
     """Say what is wrong with an advertisement of a pool, and between it and others of the pool."""
-    for problem in too_wide(item, pool.name, pool.ranges):
-        yield str(problem)
-    families = {each.range.family for each in pool.ranges}
-    for rival in rivals:
-        if _conflicts(item, rival, families, everything):
-            yield (
-                f"{item.path}.localPref: {item.routes.local_pref} is not the "
-                f"{rival.routes.local_pref} of {rival.name} for the same prefixes of pool "
-                f"{pool.name}; let them differ in length, in peers or in nodes"
-            )
+    yield from map(str, too_wide(item, pool.name, pool.ranges))
+    for other in others:
+        if _are_rivals(item, other, everything) and _meet(item, other, pool):
+            yield _contradiction(item, other, pool.name)
 
 
-def _conflicts(one: Written, other: Written, families: set[Family], everything: Everything) -> bool:
-    """Tell whether two advertisements give one prefix two preferences."""
-    if one.routes.local_pref == other.routes.local_pref:
-        return False
-    if one.service_selectors or other.service_selectors:
-        return False  # which Services both are for shows when they are announced
-    if one.peers and other.peers and not {*one.peers} & {*other.peers}:
-        return False
+def _contradiction(item: Written, other: Written | BGPAdvertisement, pool: str) -> str:
+    return (
+        f"{item.path}.localPref: {item.routes.local_pref} is not the {other.routes.local_pref} of "
+        f"{other.name} for the same prefixes of pool {pool}; let them differ in length, in peers "
+        "or in nodes"
+    )
+
+
+def _are_rivals(one: Written, other: Written | BGPAdvertisement, everything: Everything) -> bool:
+    """Tell whether two advertisements with different preferences go to one peer from one node.
+
+    For which Services both are, if they select some, shows when they are announced.
+    """
+    return (
+        one.routes.local_pref != other.routes.local_pref
+        and not one.service_selectors
+        and not other.service_selectors
+        and not (one.peers and other.peers and not {*one.peers} & {*other.peers})
+        and _share_nodes(one.node_selectors, other.node_selectors, everything)
+    )
+
+
+def _meet(
+    one: Written,
+    other: Written | BGPAdvertisement,
+    pool: IPAddressPool | MetalLoadBalancerPool,
+) -> bool:
+    """Tell whether two advertisements have a prefix of a pool in common."""
     differs = {
         Family.IPV4: one.routes.aggregation_length != other.routes.aggregation_length,
         Family.IPV6: one.routes.aggregation_length_v6 != other.routes.aggregation_length_v6,
     }
-    if all(differs[family] for family in families):
-        return False
-    return _share_nodes(one.node_selectors, other.node_selectors, everything)
+    return not all(differs[family] for family in {each.range.family for each in pool.ranges})
 
 
 def _share_nodes(

@@ -22,6 +22,7 @@ from metallb.api import ip_address_pools as native_pools_api
 from metallb.api import layer2_advertisements as layer2_api
 from metallb.api import load_balancer_configurations as configurations_api
 from metallb.api import load_balancer_pools as pools_api
+from metallb.api.advertisements import PoolChoice
 from metallb.api.classes import Rebalancing
 from metallb.api.selectors import LabelSelector
 from metallb.domain.address_pools import AddressPool, Layer2Advertisement, PoolKind
@@ -32,6 +33,7 @@ from metallb.domain.bgp_translation import (
     written_in_configuration,
     written_natively,
 )
+from metallb.domain.covering import Covering
 from metallb.domain.objects import Notes, ObjectId, in_order, unique
 
 if TYPE_CHECKING:
@@ -77,9 +79,15 @@ def translate(
     of_pools = notes.taken(configurations_api.KIND, in_order(configurations))
     aliases = resolve_aliases(notes, notes.taken(communities_api.KIND, in_order(communities)))
     native = _Native(
-        rebalancing, layer2, [(item, written_natively(notes, aliases, item)) for item in by_bgp]
+        rebalancing,
+        Covering((item.pools, _layer2(item)) for item in layer2),
+        Covering((item.pools, written_natively(notes, aliases, item)) for item in by_bgp),
     )
-    parts = [part for item in of_pools for part in written_in_configuration(notes, item)]
+    parts = Covering(
+        (PoolChoice(names or ("",)), part)
+        for item in of_pools
+        for names, part in written_in_configuration(notes, item)
+    )
     found = [
         *(_of_class(item) for item in unique(notes, classes_api.KIND, classes)),
         *(_of_pool(notes, parts, item) for item in unique(notes, pools_api.KIND, pools)),
@@ -118,9 +126,7 @@ def _of_class(item: MetalLoadBalancerClass) -> AddressPool:
 # -- pools of Deckhouse ----------------------------------------------------------------------------
 
 
-def _of_pool(
-    notes: Notes, parts: Iterable[tuple[tuple[str, ...], Written]], item: MetalLoadBalancerPool
-) -> AddressPool:
+def _of_pool(notes: Notes, parts: Covering[Written], item: MetalLoadBalancerPool) -> AddressPool:
     return AddressPool(
         PoolKind.POOL,
         item.meta,
@@ -132,9 +138,7 @@ def _of_pool(
         retention_seconds=item.options.retention_seconds,
         reservations=item.options.reservations,
         bgp=tuple(
-            advertise(notes, part, item.name, item.ranges)
-            for names, part in parts
-            if item.name in names
+            advertise(notes, part, item.name, item.ranges) for part in parts.of(item.name, {})
         ),
         problems=item.problems,
     )
@@ -148,8 +152,8 @@ class _Native:
     """What pools of MetalLB are announced by."""
 
     rebalancing: Rebalancing
-    layer2: list[L2Advertisement]
-    bgp: list[tuple[BGPAdvertisement, Written]]
+    layer2: Covering[Layer2Advertisement]
+    bgp: Covering[Written]
 
     def pool(self, notes: Notes, item: IPAddressPool) -> AddressPool:
         """Translate a pool."""
@@ -164,13 +168,10 @@ class _Native:
             namespace_quota=item.options.namespace_quota,
             retention_seconds=item.options.retention_seconds,
             reservations=item.options.reservations,
-            layer2=_once(
-                _layer2(each) for each in self.layer2 if each.pools.covers(item.name, item.labels)
-            ),
+            layer2=_once(self.layer2.of(item.name, item.labels)),
             bgp=tuple(
                 advertise(notes, written, item.name, item.ranges)
-                for each, written in self.bgp
-                if each.pools.covers(item.name, item.labels)
+                for written in self.bgp.of(item.name, item.labels)
             ),
             rebalancing=self.rebalancing,
             problems=item.problems,
