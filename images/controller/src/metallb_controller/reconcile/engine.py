@@ -20,7 +20,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
-from metallb.net.addresses import address_from_name
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
@@ -29,17 +28,13 @@ from metallb_controller.reconcile.doubts import Doubts
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.ledger import Ledger, vip_target
 from metallb_controller.reconcile.model import (
-    CreateVirtualIP,
-    DeleteVirtualIP,
-    Outcome,
-    PatchServiceStatus,
     ReconcilerSettings,
     Target,
     TargetKind,
-    UpdateVirtualIP,
 )
 from metallb_controller.reconcile.observed import Observed
-from metallb_controller.reconcile.queues import Pace, Retries
+from metallb_controller.reconcile.outcomes import Outcomes
+from metallb_controller.reconcile.queues import Pace
 from metallb_controller.reconcile.reports import Reports
 
 if TYPE_CHECKING:
@@ -75,10 +70,11 @@ class Reconciler:
             self.observed, self.catalogue, self.allocator, self.ledger, self.layer2,
             self.assignments, self._doubts,
         )  # fmt: skip
-        self._retries = Retries(
-            self._settings.retry_first_seconds, self._settings.retry_limit_seconds
-        )
         self._agenda = Agenda()
+        self._outcomes = Outcomes(
+            self._settings, self.observed, self.allocator, self.ledger, self._agenda, self._doubts,
+            strike=lambda address: self.observe_vip(address, None),
+        )  # fmt: skip
         self._started = False
         self._epoch_offset: float | None = None
         self._pools_changed = True
@@ -86,7 +82,6 @@ class Reconciler:
         self._pace = Pace(
             self._settings.status_delay_seconds, self._settings.status_interval_seconds
         )
-        self._under_way: dict[Target, tuple[PostEvent, ...]] = {}
         self._events: list[PostEvent] = []
 
     # -- observations ----------------------------------------------------------------------------
@@ -106,7 +101,7 @@ class Reconciler:
         if service is None or not self._is_decided(service, before):
             self._agenda.services[key] = None
         self._agenda.statuses[key] = None
-        self._look_at_leaving(key)
+        self._outcomes.look_at_leaving(key)
 
     def _is_decided(self, service: Service, before: Service | None) -> bool:
         """Tell whether the decision in force would be made again."""
@@ -118,11 +113,6 @@ class Reconciler:
         verdict = self.assignments.verdicts.get(service.meta.key)
         binding = None if verdict is None else verdict.binding
         return binding is not None and record == binding.record()
-
-    def _look_at_leaving(self, key: ObjectKey) -> None:
-        for address in self.allocator.addresses_of(key):
-            if self.ledger.is_leaving(address, key):
-                self._agenda.vips[address] = None
 
     def _concerns_us(self, service: Service) -> bool:
         key = service.meta.key
@@ -236,8 +226,7 @@ class Reconciler:
         if not self._started:
             return []
         self._keep_time(now, wall)
-        for target in self._retries.take_due(now):
-            self._look_at_target(target)
+        self._outcomes.look_at_due(now)
         self._nodes_changed |= self.observed.roll.expire(now)
         if self._pools_changed:
             self._refresh_pools(now)
@@ -270,7 +259,7 @@ class Reconciler:
 
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
-        times = [self._retries.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
+        times = [self._outcomes.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
         times.append(self._pace.next_at(self._agenda.pools))
         if (expiry := self.allocator.next_expiry()) is not None:
             times.append(expiry - (self._epoch_offset or 0.0))
@@ -314,20 +303,20 @@ class Reconciler:
     def _vip_writes(self) -> list[Write]:
         writes: list[Write] = []
         for address in self._agenda.take_vips():
-            if vip_target(address) in self._under_way or self._may_be_shown(address):
+            if vip_target(address) in self._outcomes.under_way or self._may_be_shown(address):
                 continue  # looked at again when that is done
             self._note(self.assignments.settle(address))
             again = self._doubts.is_doubtful_vip(address)
             write = self.ledger.write_for(address, again=again)
             if write is not None:
-                self._under_way[write.target] = ()
+                self._outcomes.under_way[write.target] = ()
                 writes.append(write)
         return writes
 
     def _may_be_shown(self, address: IPAddress) -> bool:
         """Tell whether a status that shows an address may yet be written, or has been unseen."""
         return any(
-            Target(TargetKind.SERVICE_STATUS, key) in self._under_way
+            Target(TargetKind.SERVICE_STATUS, key) in self._outcomes.under_way
             or self._doubts.is_doubtful_status(key)
             for key in self.ledger.leaving(address)
         )
@@ -346,78 +335,22 @@ class Reconciler:
     def _waits_for_ledger(self, key: ObjectKey) -> bool:
         if (
             key in self._agenda.services
-            or Target(TargetKind.SERVICE_STATUS, key) in self._under_way
+            or Target(TargetKind.SERVICE_STATUS, key) in self._outcomes.under_way
         ):
             return True
         verdict = self.assignments.verdicts.get(key)
         return verdict is not None and any(
-            self._doubts.is_doubtful_vip(address) or vip_target(address) in self._under_way
+            self._doubts.is_doubtful_vip(address) or vip_target(address) in self._outcomes.under_way
             for address in verdict.wanted
         )
 
     def _begin(self, report: Report | None, writes: list[Write]) -> None:
-        if report is not None and report.write.target not in self._under_way:
-            self._under_way[report.write.target] = report.events
+        if report is not None and report.write.target not in self._outcomes.under_way:
+            self._outcomes.under_way[report.write.target] = report.events
             writes.append(report.write)
 
     # -- outcomes --------------------------------------------------------------------------------
 
     def done(self, write: Write, result: Result, now: float) -> None:
         """Take in how a write ended."""
-        events = self._under_way.pop(write.target)
-        if result.outcome is Outcome.DONE:
-            self._events += events
-            self._retries.succeeded(write.target)
-            self._believe(write)
-            self._look_at_target(write.target)
-        else:
-            limit = self._settings.retry_limit_seconds
-            at_least = limit if result.outcome is Outcome.REFUSED else result.retry_after_seconds
-            self._retries.failed(write.target, now, at_least)
-            self._look_at_holders(write.target)
-            self._judge(write, result)
-
-    def _believe(self, write: Write) -> None:
-        """Take in that a write has succeeded."""
-        match write:
-            case PatchServiceStatus():
-                self._doubts.patch_answered(write.target.key)
-            case DeleteVirtualIP():
-                self._strike(write.vip)
-            case CreateVirtualIP() | UpdateVirtualIP():
-                self._doubts.vip_answered(address_from_name(write.target.key.name))
-
-    def _judge(self, write: Write, result: Result) -> None:
-        """Take in that a write failed: it may have taken effect, found nothing, or never will."""
-        outcome = result.outcome
-        if outcome is Outcome.REFUSED and write.target.kind is TargetKind.VIRTUAL_IP:
-            self._doubts.vip_refused(address_from_name(write.target.key.name), result.words)
-        if isinstance(write, PatchServiceStatus):
-            key = write.target.key
-            self._doubts.patch_failed(write, outcome, self.observed.services.get(key))
-            self._look_at_leaving(key)
-        elif isinstance(write, UpdateVirtualIP | DeleteVirtualIP):
-            vip = write.before if isinstance(write, UpdateVirtualIP) else write.vip
-            seen = self.observed.vips.get(vip.spec.address)
-            if seen is None or seen.meta.uid != vip.meta.uid:
-                return
-            if outcome is Outcome.GONE:
-                self._strike(vip)
-            elif outcome is Outcome.FAILED:
-                self._doubts.vip_unanswered(seen)
-
-    def _strike(self, vip: VirtualIP) -> None:
-        self._doubts.strike(vip)
-        self.observe_vip(vip.spec.address, None)
-
-    def _look_at_target(self, target: Target) -> None:
-        self._agenda.add_target(target)
-        self._look_at_holders(target)
-        if target.kind is TargetKind.SERVICE_STATUS:
-            self._look_at_leaving(target.key)
-
-    def _look_at_holders(self, target: Target) -> None:
-        """Look at the statuses that wait for an entry of the ledger."""
-        if target.kind is TargetKind.VIRTUAL_IP:
-            address = address_from_name(target.key.name)
-            self._agenda.add_statuses(self.allocator.holders(address))
+        self._events += self._outcomes.done(write, result, now)
