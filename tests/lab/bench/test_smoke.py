@@ -51,6 +51,12 @@ def test_allocation(tmp_path: Path) -> None:
     assert_positive(found["ALLOC-last"])
 
 
+def test_admission(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "ADMIT")
+    assert list(found) == ["ADMIT"]
+    assert_positive(found["ADMIT"])
+
+
 @pytest.mark.netns
 @pytest.mark.slow
 @pytest.mark.timeout(400)

@@ -7,6 +7,7 @@ F1          failover, keepalived
 F7          throughput, dataset, rig, bare
 F8          latency, asker, barechain
 ALLOC       allocation
+ADMIT       admission
 F10, F11    placement, balance
 bodies      what the bare clients write            access     how they find the server
 conversation   how measuring processes are spoken to

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from metallb_lab import preflight
 from metallb_lab.bench import (
+    admission,
     allocation,
     balance,
     failover,
@@ -47,6 +48,7 @@ BENCHMARKS = (
     placement.BENCHMARK,
     balance.BENCHMARK,
     hooks.BENCHMARK,
+    admission.BENCHMARK,
     failover.BENCHMARK,
     latency.BENCHMARK,
     throughput.BENCHMARK,

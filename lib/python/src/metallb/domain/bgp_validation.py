@@ -59,9 +59,12 @@ def judge_advertisement(item: BGPAdvertisement, everything: Everything) -> Verdi
     """Judge a BGPAdvertisement."""
     written = written_natively(Notes(), {}, item)
     errors: list[str] = []
-    if (item.routes.aggregation_length, item.routes.aggregation_length_v6) != (LENGTH, LENGTH_V6):
+    length, length_v6 = item.routes.aggregation_length, item.routes.aggregation_length_v6
+    if (length, length_v6) != (LENGTH, LENGTH_V6):
         for pool in _covered(item, everything):
-            errors += map(str, too_wide(written, pool.name, pool.ranges))
+            least, least_v6 = everything.least_lengths(ip_address_pools.KIND, pool.meta.key)
+            if length < least or length_v6 < least_v6:
+                errors += map(str, too_wide(written, pool.name, pool.ranges))
     for other in everything.of(bgp_advertisements.KIND).values():
         if other.meta.key == item.meta.key or not _are_rivals(written, other, everything):
             continue
@@ -78,8 +81,10 @@ def _covered(item: BGPAdvertisement, everything: Everything) -> Iterator[IPAddre
     if item.pools.names and not item.pools.selectors:
         keys = (ObjectKey(item.meta.key.namespace, name) for name in item.pools.names)
         yield from (pools[key] for key in keys if key in pools)
-        return
-    yield from (pool for pool in pools.values() if item.pools.covers(pool.name, pool.labels))
+    elif not item.pools.selectors:
+        yield from pools.values()
+    else:
+        yield from (pool for pool in pools.values() if item.pools.covers(pool.name, pool.labels))
 
 
 def unknown(
@@ -146,6 +151,7 @@ def judge_pool_routes(pool: MetalLoadBalancerPool, everything: Everything) -> Ve
     covering = [
         part
         for item in everything.of(load_balancer_configurations.KIND).values()
+        if any(pool.name in each.pools for each in item.advertisements)
         for names, part in written_in_configuration(Notes(), item)
         if pool.name in names
     ]

@@ -5,6 +5,9 @@ of all pools are in one list, sorted by their first address, with the furthest l
 next to each: those that share an address with a range are found by walking back from its end until
 nothing before reaches it. The list is put in order when it is first asked for after a change, which
 costs little as most of it is in order already.
+
+With each pool is kept how long prefixes must be that fit into its ranges, for advertisements that
+cover thousands of pools.
 """
 
 from __future__ import annotations
@@ -13,12 +16,14 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metallb.net.addresses import Family
+from metallb.net.ranges import widest_prefix
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from metallb.api.meta import ObjectKey
     from metallb.api.pool_options import PoolRange
-    from metallb.net.addresses import Family
     from metallb.net.ranges import AddressRange
 
 
@@ -36,6 +41,7 @@ class Everything:
     def __init__(self) -> None:
         self._kinds: dict[str, dict[ObjectKey, Any]] = {}
         self._ranges: dict[Family, _Ranges] = {}
+        self._lengths: dict[tuple[str, ObjectKey], tuple[int, int]] = {}
 
     def of(self, kind: str) -> Mapping[ObjectKey, Any]:
         """Give the objects of a kind."""
@@ -46,14 +52,24 @@ class Everything:
         key = parsed.meta.key
         self.remove(kind, key)
         self._kinds.setdefault(kind, {})[key] = parsed
+        lengths = {Family.IPV4: 0, Family.IPV6: 0}
         for item in _ranges_of(parsed):
             self._of_family(item).add(Overlap(kind, key, item))
+            family = item.range.family
+            lengths[family] = max(lengths[family], widest_prefix(item.range))
+        if any(lengths.values()):
+            self._lengths[kind, key] = lengths[Family.IPV4], lengths[Family.IPV6]
 
     def remove(self, kind: str, key: ObjectKey) -> None:
         """Forget an object, if it is known."""
         before = self._kinds.get(kind, {}).pop(key, None)
+        self._lengths.pop((kind, key), None)
         for item in _ranges_of(before):
             self._of_family(item).remove(Overlap(kind, key, item))
+
+    def least_lengths(self, kind: str, key: ObjectKey) -> tuple[int, int]:
+        """Give how long prefixes of both families must be to fit into each range of an object."""
+        return self._lengths.get((kind, key), (0, 0))
 
     def overlapping(self, kind: str, key: ObjectKey, wanted: AddressRange) -> list[Overlap]:
         """Give the ranges of other objects that share addresses with one, by first address."""
