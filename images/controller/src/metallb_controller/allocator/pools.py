@@ -18,7 +18,7 @@ from metallb_controller.allocator.sharing import OUTSIDE_RANK, Occupancy, Rank, 
 from metallb_controller.allocator.spaces import NO_SPACE, Space, SpanIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterator, Mapping
+    from collections.abc import Collection, Container, Mapping
 
     from metallb.api.meta import ObjectKey
     from metallb.net.ranges import AddressRange
@@ -189,11 +189,6 @@ class PoolState:
             self._occupy(address)
         self._retention.keep(address, service, until)
 
-    def forget_retained(self, address: IPAddress, service: ObjectKey) -> None:
-        """Keep an address for a Service no more."""
-        self._retention.drop(address, service)
-        self._vacate(address)
-
     def expire(self, now: float) -> list[IPAddress]:
         """Let go of what has been kept long enough; gives the addresses that are kept no more."""
         due = self._retention.take_due(now)
@@ -213,10 +208,6 @@ class PoolState:
         """Give the Services that an address is kept for, with the time until which it is."""
         return self._retention.until(address)
 
-    def retained(self) -> Iterator[tuple[IPAddress, ObjectKey, float]]:
-        """Give all that is kept: address, for whom, until when."""
-        return iter(self._retention)
-
     # -- sharing -----------------------------------------------------------------------------------
 
     def _recount(self, allocation: Allocation, before: Claim | None, claim: Claim) -> None:
@@ -230,8 +221,10 @@ class PoolState:
             occupancy.remove(before)
         occupancy.add(claim)
 
-    def _index_sharing(self, allocation: Allocation, address: IPAddress) -> None:
-        """Enter an address under the keys of its holders."""
+    def _index_sharing(
+        self, allocation: Allocation, address: IPAddress, *, may_open: bool = True
+    ) -> None:
+        """Enter an address under the keys of its holders; `may_open`: as in `SharedAddresses`."""
         occupancy = allocation.occupancy
         assert occupancy is not None, f"the holders of {address} were not counted"
         shared, family = self._pools[allocation.pool].shared, family_of(address)
@@ -241,7 +234,8 @@ class PoolState:
         for key in keys:
             if (family, key) not in shared:
                 shared[family, key] = SharedAddresses(key)
-            shared[family, key].update(address, self._rank(allocation.pool, address), occupancy)
+            rank = self._rank(allocation.pool, address)
+            shared[family, key].update(address, rank, occupancy, may_open=may_open)
         allocation.indexed = keys
 
     def _rank(self, pool: str, address: IPAddress) -> Rank:

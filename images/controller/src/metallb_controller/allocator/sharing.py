@@ -1,15 +1,18 @@
 """Which addresses are held under which sharing key, and the first of them that somebody may share.
 
 For each address its holders' ports and kinds (key and backend) are counted, so that nobody's claims
-are gone through to see whether one more may join (`Occupancy`). For each key, and each *shape* of
-claim that has asked (ports and backend), the addresses that are open to it are kept as a heap, so
-that asking again does not look at those that are closed to it. A shape that has not asked for long
-is forgotten, and costs one look at all addresses of the key when it asks again.
+are gone through to see whether one more may join (`Occupancy`). For each key and backend the
+addresses are in a heap, and those that lack a port in another, for each port that has been in the
+way before. So a port that all addresses have is found out at once. A heap is brought up to date
+when it is looked at: only addresses that may have opened are put into it when something changes.
+
+Limits: a claim of several ports goes through the addresses that lack one of them and have another.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
@@ -22,8 +25,11 @@ if TYPE_CHECKING:
 
 _Counted = TypeVar("_Counted")
 
-MOST_SHAPES = 16
-"""So many shapes of claim are kept for one key."""
+MOST_LISTS = 128
+"""So many ports have lists of their own, for one key; the oldest list goes first."""
+
+FEW = 8
+"""So many addresses are passed over before the port that is in the way gets a list."""
 
 Rank = tuple[int, int]
 """Place of an address among its pool's: that of its range, and the number."""
@@ -81,34 +87,24 @@ def _count_down(counts: dict[_Counted, int], item: _Counted) -> None:
 
 
 @dataclass(slots=True)
-class _Open:
-    """Addresses that are open to one shape, in order; what is closed again stays queued."""
+class _List:
+    """Addresses that lack a port (None: whatever they have), first ones first.
+
+    Some may have got it meanwhile, or be full, or gone.
+    """
 
     heap: list[tuple[Rank, IPAddress]] = field(default_factory=list)
     queued: set[IPAddress] = field(default_factory=set)
-    members: set[IPAddress] = field(default_factory=set)
 
     def add(self, rank: Rank, address: IPAddress) -> None:
-        self.members.add(address)
         if address not in self.queued:
             self.queued.add(address)
             heapq.heappush(self.heap, (rank, address))
 
-    def first(self, may_have: Callable[[IPAddress], bool]) -> tuple[Rank, IPAddress] | None:
-        aside: list[tuple[Rank, IPAddress]] = []
-        found = None
-        while self.heap and found is None:
-            rank, address = self.heap[0]
-            if address not in self.members:
-                heapq.heappop(self.heap)
-                self.queued.remove(address)
-            elif may_have(address):
-                found = rank, address
-            else:
-                aside.append(heapq.heappop(self.heap))
-        for item in aside:
-            heapq.heappush(self.heap, item)
-        return found
+    def pop(self) -> tuple[Rank, IPAddress]:
+        rank, address = heapq.heappop(self.heap)
+        self.queued.remove(address)
+        return rank, address
 
 
 class SharedAddresses:
@@ -117,50 +113,87 @@ class SharedAddresses:
     def __init__(self, key: str) -> None:
         self._key = key
         self.addresses: dict[IPAddress, tuple[Rank, Occupancy]] = {}
-        self._shapes: dict[Shape, _Open] = {}
+        self._lists: dict[tuple[Backend, ServicePort | None], _List] = {}
 
-    def update(self, address: IPAddress, rank: Rank, occupancy: Occupancy) -> None:
-        """Take in that the holders of an address, one of them under the key, have changed."""
+    def update(
+        self, address: IPAddress, rank: Rank, occupancy: Occupancy, *, may_open: bool = True
+    ) -> None:
+        """Take in that the holders of an address, one of them under the key, have changed.
+
+        `may_open` false: somebody came, and nothing else happened.
+        """
+        is_new = address not in self.addresses
         self.addresses[address] = rank, occupancy
-        for shape, found in self._shapes.items():
-            self._sort_in(shape, found, address)
+        if may_open or is_new:
+            for (backend, port), found in self._lists.items():
+                if self._lacks(address, backend, port):
+                    found.add(rank, address)
 
     def remove(self, address: IPAddress) -> None:
         """Take in that nobody holds an address under the key."""
         del self.addresses[address]
-        for found in self._shapes.values():
-            found.members.discard(address)
 
-    def _sort_in(self, shape: Shape, found: _Open, address: IPAddress) -> None:
-        rank, occupancy = self.addresses[address]
-        if occupancy.is_open(self._key, shape):
-            found.add(rank, address)
-        else:
-            found.members.discard(address)
+    def _lacks(self, address: IPAddress, backend: Backend, port: ServicePort | None) -> bool:
+        """Tell whether an address is open to somebody with one port, or with none."""
+        found = self.addresses.get(address)
+        ports: frozenset[ServicePort] = frozenset() if port is None else frozenset((port,))
+        return found is not None and found[1].is_open(self._key, Shape(ports, backend))
 
     def first(
         self, claim: Claim, may_have: Callable[[IPAddress], bool]
     ) -> tuple[Rank, IPAddress] | None:
         """Find the first address that a claim under the key may share, of those it may have."""
         shape = Shape(claim.ports, claim.backend)
-        found = self._shapes.pop(shape, None)
+        port = self._rarest(shape)
+        found = self._list(shape.backend, port)
+        aside: list[tuple[Rank, IPAddress]] = []
+        in_the_way: Counter[ServicePort] = Counter()
+        first = None
+        while found.heap and first is None:
+            rank, address = found.heap[0]
+            if not self._lacks(address, shape.backend, port):
+                found.pop()
+                continue
+            occupancy = self.addresses[address][1]
+            if not occupancy.is_open(self._key, shape):
+                in_the_way.update(occupancy.ports.keys() & shape.ports)
+                aside.append(found.pop())
+            elif may_have(address):
+                first = rank, address
+            else:
+                aside.append(found.pop())
+        for item in aside:
+            found.add(*item)
+        self._learn(shape.backend, in_the_way)
+        return first
+
+    def _rarest(self, shape: Shape) -> ServicePort | None:
+        """Choose the port that the fewest addresses lack, of those that have a list."""
+        listed = [port for port in shape.ports if (shape.backend, port) in self._lists]
+        if not listed:
+            return None
+        return min(listed, key=lambda port: (len(self._lists[shape.backend, port].heap), port))
+
+    def _list(self, backend: Backend, port: ServicePort | None) -> _List:
+        found = self._lists.get((backend, port))
         if found is None:
-            found = _Open()
-            for address in self.addresses:
-                self._sort_in(shape, found, address)
-            if len(self._shapes) == MOST_SHAPES:
-                del self._shapes[next(iter(self._shapes))]
-        self._shapes[shape] = found
-        return found.first(may_have)
+            if len(self._lists) == MOST_LISTS:
+                del self._lists[next(iter(self._lists))]
+            found = self._lists[backend, port] = _List()
+            for address, (rank, _) in self.addresses.items():
+                if self._lacks(address, backend, port):
+                    found.add(rank, address)
+        return found
+
+    def _learn(self, backend: Backend, in_the_way: Counter[ServicePort]) -> None:
+        """Give a list to a port for which many addresses were passed over."""
+        for port, times in in_the_way.most_common(1):
+            if times > FEW:
+                self._list(backend, port)
 
     def check_invariants(self) -> None:
-        """Compare what is kept for shapes with the holders; raises AssertionError."""
-        for shape, found in self._shapes.items():
-            is_open = {
-                address
-                for address, (_, occupancy) in self.addresses.items()
-                if occupancy.is_open(self._key, shape)
-            }
-            assert found.members == is_open, f"{found.members ^ is_open} are kept wrongly"
-            assert found.members <= found.queued, f"{found.members - found.queued} are lost"
+        """Compare the lists with the holders; raises AssertionError."""
+        for (backend, port), found in self._lists.items():
+            lacking = {item for item in self.addresses if self._lacks(item, backend, port)}
+            assert lacking <= found.queued, f"{lacking - found.queued} are lost"
             assert found.queued == {address for _, address in found.heap}

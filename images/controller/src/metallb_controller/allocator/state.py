@@ -236,7 +236,7 @@ class Allocator(PoolState):
             self._by_service.setdefault(service, {})[address] = None
         if allocation.occupancy is not None or claim.sharing_key:
             self._recount(allocation, before, claim)
-            self._index_sharing(allocation, address)
+            self._index_sharing(allocation, address, may_open=before is not None)
 
     def _may_move(
         self, allocation: Allocation, pool: str, address: IPAddress, service: ObjectKey
