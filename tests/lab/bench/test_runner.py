@@ -50,7 +50,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, *benchmarks: Benchmark) -> None:
 
 def test_all_five_are_there() -> None:
     assert {item.id for item in runner.BENCHMARKS} == {
-        "ALLOC", "F1", "F7", "F8", "F10", "F11", "HOOK",
+        "ADMIT", "ALLOC", "F1", "F7", "F8", "F10", "F11", "HOOK",
     }  # fmt: skip
 
 
@@ -114,7 +114,8 @@ def test_an_unknown_one_is_named(capsys: pytest.CaptureFixture[str]) -> None:
         runner.main(["--only", "F7,F99"])
     assert stopped.value.code == 2
     assert (
-        "no benchmark F99; there are ALLOC, F1, F10, F11, F7, F8, HOOK" in capsys.readouterr().err
+        "no benchmark F99; there are ADMIT, ALLOC, F1, F10, F11, F7, F8, HOOK"
+        in capsys.readouterr().err
     )
 
 
