@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from metallb_controller.app.webhook_certificate import Certificate
 
 LOOK_SECONDS = 3600.0
-RETRY_SECONDS = 10.0
+RETRY_SECONDS, RETRY_AT_MOST_SECONDS = 5.0, 600.0
+"""The pause after a failure, which doubles up to a limit."""
 CONFIGURATIONS = Resource(
     "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", False
 )
@@ -82,6 +83,7 @@ class Registration:
 
     async def run(self, certificate: Certificate) -> None:
         """Keep things right until cancelled."""
+        failures = 0
         while True:
             await self._leading.wait()
             self._wake.clear()
@@ -89,9 +91,11 @@ class Registration:
             try:
                 await certificate.renew(self._writing)
                 await self._put_right(certificate.bundle)
+                failures = 0
             except (ApiError, NotLeaderError, *TRANSPORT_ERRORS) as error:
                 log.warning("the webhook is not known to the API server yet: %s", error)
-                pause = self._retry_seconds
+                pause = min(self._retry_seconds * 2**failures, RETRY_AT_MOST_SECONDS)
+                failures += 1
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
