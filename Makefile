@@ -11,7 +11,7 @@ STAGES ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench module tools setup clean
+.PHONY: help demo test check fuzz bench module tools setup clean
 
 help: ## list the targets
 	@echo "A load balancer for bare-metal Kubernetes. Targets:"
@@ -35,6 +35,12 @@ test: ## run everything that checks this project, from lint to packets; needs ro
 check: ## lint, format, types, direction of imports, spelling, lock, links of the documents
 	@$(SETUP) python
 	@$(RUN) scripts/run_checks.py $(ARGS)
+
+fuzz: ## throw thousands of hostile objects and texts at readers, translation and admission
+#> at random, for a night or ARGS="-k ranges"; what fails is printed with how to see it again
+	@$(SETUP) python
+	@HYPOTHESIS_PROFILE=hunt $(RUN) -m pytest --timeout 0 tests/property/test_parsers.py \
+		tests/property/test_translation.py $(ARGS)
 
 bench: ## measure us and a peer or limit side by side, and say whether the goals are met; needs root
 #> ONLY=F7,F8 picks some, JSON=FILE writes the figures

@@ -28,7 +28,7 @@ def make(*arguments: str) -> str:
 
 
 def test_the_targets_of_the_specification_are_there() -> None:
-    assert {"demo", "test", "check", "bench", "module", "tools", "clean"} <= set(TARGETS)
+    assert {"demo", "test", "check", "fuzz", "bench", "module", "tools", "clean"} <= set(TARGETS)
 
 
 def test_make_alone_explains_every_target() -> None:
@@ -62,7 +62,7 @@ def test_variables_are_passed_on(arguments: list[str], command: str) -> None:
     assert f".venv/bin/python {command}" in lines
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "bench", "module", "tools"])
+@pytest.mark.parametrize("target", ["demo", "test", "check", "fuzz", "bench", "module", "tools"])
 def test_what_runs_the_environment_sets_it_up_first(target: str) -> None:
     lines = make("--dry-run", target).splitlines()
     assert re.match(r"\S+ scripts/setup.py \w+$", lines[0])
