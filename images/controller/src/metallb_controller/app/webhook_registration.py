@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from metallb_controller.app.webhook_certificate import Certificate
 
 LOOK_SECONDS = 3600.0
-RETRY_SECONDS, RETRY_AT_MOST_SECONDS = 5.0, 600.0
+RETRY_SECONDS, RETRY_AT_MOST_SECONDS, DOUBLINGS = 5.0, 600.0, 7
 """The pause after a failure, which doubles up to a limit."""
 CONFIGURATIONS = Resource(
     "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", False
@@ -95,7 +95,7 @@ class Registration:
             except (ApiError, NotLeaderError, *TRANSPORT_ERRORS) as error:
                 log.warning("the webhook is not known to the API server yet: %s", error)
                 pause = min(self._retry_seconds * 2**failures, RETRY_AT_MOST_SECONDS)
-                failures += 1
+                failures = min(failures + 1, DOUBLINGS)
             await self._pause(pause)
 
     async def _pause(self, seconds: float) -> None:
