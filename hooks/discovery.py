@@ -17,6 +17,7 @@ CONFIG = HookConfig(
     bindings=(
         Binding("classes", OURS, "MetalLoadBalancerClass", NAME),
         Binding("pools", OURS, "MetalLoadBalancerPool", NAME),
+        Binding("layer2-advertisements", NATIVE, "L2Advertisement", ".spec | {nodeSelectors}"),
         Binding("advertisements", NATIVE, "BGPAdvertisement", NAME),
         Binding(
             "configurations",

@@ -37,6 +37,7 @@ def _found(**snapshots: Any) -> tuple[bool, bool, list[Any]]:
 
 
 NAMED = [{"name": "x"}]
+RACK = {"nodeSelectors": [{"matchLabels": {"rack": "1"}}]}
 FRONT = {"mode": "BGP", "nodeSelector": {"role": "front"}, "peerNames": ["tor"]}
 
 
@@ -48,6 +49,9 @@ FRONT = {"mode": "BGP", "nodeSelector": {"role": "front"}, "peerNames": ["tor"]}
         ({"pools": NAMED}, (False, True, [])),
         ({"advertisements": NAMED}, (False, True, [])),
         ({"native_peers": [{}]}, (False, True, [])),
+        ({"layer2_advertisements": [{}]}, (True, False, [])),
+        ({"layer2_advertisements": [RACK], "classes": NAMED},
+         (True, False, [MEMBERS, _term(_in("rack", "1"))])),
         # a configuration alone is nothing to announce
         ({"configurations": [FRONT]}, (False, False, [])),
         ({"pools": NAMED, "configurations": [FRONT]}, (False, True, [_term(_in("role", "front"))])),

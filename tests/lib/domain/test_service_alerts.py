@@ -26,11 +26,12 @@ def _series(decision: Decision, group: MetricGroup) -> list[dict[str, str]]:
 
 def test_each_annotation_that_does_nothing_is_a_series() -> None:
     services = [
-        _service("b", "metallb.universe.tf/address-pool", "metallb.io/loadBalancerIPs"),
-        _service("a", "metallb.io/allow-shared-ip"),
-        _service("fine", "network.deckhouse.io/load-balancer-ips"),
+        _service("b", "metallb.universe.tf/address-pool", "metallb.io/loadBalancerIPs", bound="c"),
+        _service("a", "metallb.io/allow-shared-ip", bound="c"),
+        _service("fine", "network.deckhouse.io/load-balancer-ips", bound="c"),
+        _service("of pools", "metallb.io/allow-shared-ip"),
     ]
-    decision = service_alerts(situation(services=services, classes=[]))
+    decision = service_alerts(situation(services=services, classes=[{"name": "c"}]))
     assert _series(decision, MetricGroup.UNSUPPORTED_ANNOTATIONS) == [
         {"name": "a", "namespace": "web", "annotation": "metallb.io/allow-shared-ip"},
         {"name": "b", "namespace": "web", "annotation": "metallb.io/loadBalancerIPs"},

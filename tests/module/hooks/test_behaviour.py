@@ -449,7 +449,13 @@ async def test_services_are_told_of_by_metrics(hook: Run) -> None:
         return found
 
     services = [
-        service("odd", "metallb.universe.tf/address-pool", "mine/own"),
+        service(
+            "odd",
+            "metallb.universe.tf/address-pool",
+            "mine/own",
+            conditions=(bound_condition("front"),),
+        ),
+        service("of-pools", "metallb.universe.tf/address-pool"),
         service("internal", "metallb.universe.tf/address-pool", type="ClusterIP"),
         service("lost", conditions=(bound_condition("gone"),)),
         service("kept", conditions=(bound_condition("front"),)),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import shlex
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ import yaml
 
 from metallb.kube.client import ApiClient, Resource
 from metallb.kube.config import load_connection
-from metallb.kube.errors import ConflictError, InvalidError, NotFoundError
+from metallb.kube.errors import ConflictError, NotFoundError
 from metallb_lab import tools
 from metallb_lab.operator import (
     ModuleConfig,
@@ -32,6 +31,7 @@ from metallb_lab.operator.crds import CRDS, ensure_crds
 from metallb_lab.operator.settings import MODULE_CONFIGS
 from metallb_lab.realserver import RealServer
 from module.hooks.deckhouse import OLD_CRD, install_old_release
+from support.objects import bound_condition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -519,36 +519,22 @@ def _says(error: SettingsRefusedError, case: dict[str, Any]) -> bool:
     return any(item.startswith(case["says"]) for item in error.faults)
 
 
-async def test_a_version_of_metallb_that_is_gone_is_taken_off_the_list_first(
-    cluster: Cluster,
-) -> None:
-    """As the FAQ tells: kinds of an old MetalLB may have been stored in a version of their own."""
+async def test_a_peer_that_an_old_metallb_stored_goes_on(cluster: Cluster) -> None:
+    """MetalLB once stored BGPPeer as v1beta1: the module serves that version too."""
     ours = yaml.safe_load((ROOT / "crds/native/bgppeers.yaml").read_text())
     await ensure_crds(cluster.client, [ours])
     name = ours["metadata"]["name"]
-    [version] = ours["spec"]["versions"]
-    old = {**version, "name": "v1beta1", "storage": True}
-    patch = {"spec": {"versions": [{**version, "storage": False}, old]}}
-    await cluster.client.patch(CRDS, name, patch)
-    with pytest.raises(InvalidError, match="storedVersions"):
-        await ensure_crds(cluster.client, [ours])
-    command = next(
-        item for item in _commands("FAQ") if item.startswith(f"kubectl patch crd {name} ")
-    )
-    process = await asyncio.create_subprocess_exec(
-        tools.find("kubectl"), f"--kubeconfig={cluster.kubeconfig}", *shlex.split(command)[1:],
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    assert await process.wait() == 0
+    old = [{**item, "storage": item["name"] == "v1beta1"} for item in ours["spec"]["versions"]]
+    await cluster.client.patch(CRDS, name, {"spec": {"versions": old}})
+    spec = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1"}
+    v1beta1 = Resource("metallb.io", "v1beta1", "bgppeers")
+    peer = {"apiVersion": "metallb.io/v1beta1", "kind": "BGPPeer", "metadata": {"name": "tor"}}
+    await cluster.client.create(v1beta1, {**peer, "spec": spec}, "default")
     await ensure_crds(cluster.client, [ours])
-    found = await cluster.client.get(CRDS, name)
-    assert found["status"]["storedVersions"] == ["v1beta2"]
-
-
-def _commands(page: str) -> list[str]:
-    """Give the commands in a page of the documentation."""
-    text = (ROOT / f"docs/{page}.md").read_text().replace("\\\n", " ")
-    return [line.strip() for line in text.splitlines() if line.startswith("kubectl ")]
+    v1beta2 = Resource("metallb.io", "v1beta2", "bgppeers")
+    found = await cluster.client.get(v1beta2, "tor", "default")
+    assert found["spec"] == found["spec"] | spec
+    await cluster.client.delete(v1beta2, "tor", "default")
 
 
 async def test_old_annotations_give_an_alert(cluster: Cluster) -> None:
@@ -557,6 +543,10 @@ async def test_old_annotations_give_an_alert(cluster: Cluster) -> None:
         spec = {"type": "LoadBalancer", "ports": [{"port": 80}]}
         await cluster.make(
             SERVICES, "web", "default", metadata={"annotations": annotations}, spec=spec
+        )
+        bound = {"status": {"conditions": [bound_condition("front")]}}
+        await cluster.client.patch(
+            SERVICES, "web", bound, namespace="default", subresource="status"
         )
         await operator.converged()
         name = "d8_metallb_not_supported_service_annotations_detected"

@@ -1,11 +1,13 @@
 """What must run, and on which nodes: from the objects that users made to the values of the chart.
 
-L2 is on when there is a class, BGP when there is a pool of either kind or something of metallb.io
-that speaks BGP. Speakers run on the nodes of which one of these holds (terms are ORed):
+L2 is on when there is a class or an L2Advertisement, BGP when there is a MetalLoadBalancerPool or
+something of metallb.io that speaks BGP. Speakers run on the nodes of which one of these holds
+(terms are ORed):
 
-* L2 is on, and the node is a member (`metallb.domain.membership`);
-* a MetalLoadBalancerConfiguration or a BGPPeer selects it; one without a selector selects all, and
-  so does one with a selector that no API server would take in a DaemonSet;
+* there is a class, and the node is a member (`metallb.domain.membership`);
+* an L2Advertisement, a MetalLoadBalancerConfiguration or a BGPPeer selects it; one without a
+  selector selects all, and so does one with a selector that no API server would take in a
+  DaemonSet;
 * a peer of a configuration has a source address on it.
 
 No term at all means every node: so it is when BGP is on and nothing says where.
@@ -39,16 +41,18 @@ def discovery(situation: Situation) -> Decision:
 
     Snapshots: `classes`, `pools`, `advertisements` (only whether there are any), `configurations`
     with `mode`, `nodeSelector` and `peerNames`, `peers` with `name` and `sourceAddresses`,
-    `native-peers` with `nodeSelectors`.
+    `native-peers` and `layer2-advertisements` with `nodeSelectors`.
     """
-    is_l2 = bool(situation.snapshot("classes"))
+    has_classes = bool(situation.snapshot("classes"))
+    advertisements = situation.snapshot("layer2-advertisements")
     is_bgp = any(situation.snapshot(name) for name in ("pools", "advertisements", "native-peers"))
     terms = _bgp_terms(situation) if is_bgp else []
-    if is_l2:
+    terms += [term for item in advertisements for term in _native_terms(item)]
+    if has_classes:
         terms.append(_term([{"key": MEMBER_LABEL, "operator": "Exists"}]))
     return Decision(
         values={
-            "internal.l2Enabled": is_l2,
+            "internal.l2Enabled": has_classes or bool(advertisements),
             "internal.bgpEnabled": is_bgp,
             "internal.speakerNodeSelectorTerms": [] if EVERY_NODE in terms else _distinct(terms),
         }
@@ -72,9 +76,9 @@ def _labels(labels: dict[str, str]) -> list[Requirement]:
     ]
 
 
-def _native_terms(peer: Fields) -> Iterator[Term]:
-    """Give the terms of a BGPPeer's `nodeSelectors`."""
-    selectors = peer.children("nodeSelectors")
+def _native_terms(native: Fields) -> Iterator[Term]:
+    """Give the terms of `nodeSelectors` of a BGPPeer or an L2Advertisement."""
+    selectors = native.children("nodeSelectors")
     if not selectors:
         yield EVERY_NODE
     for selector in selectors:

@@ -1,8 +1,9 @@
 """Services that say what nobody listens to, or that nobody serves any more: metrics for alerts.
 
-MetalLB's own annotations for pool, addresses and sharing do nothing in this module, as in
-Deckhouse's. A Service that was bound to a class which is gone is an orphan: it keeps its binding,
-and gets no addresses until the class is back or the binding is taken away.
+MetalLB's own annotations for pool, addresses and sharing do nothing for a Service that is bound to
+a class, as in Deckhouse's module; where pools serve, they are read. A Service that was bound to a
+class which is gone is an orphan: it keeps its binding, and gets no addresses until the class is
+back or the binding is taken away.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ def service_alerts(situation: Situation) -> Decision:
     services = situation.snapshot("services")
     for item in sorted(services, key=lambda found: (found.text("namespace"), found.text("name"))):
         labels = {"name": item.text("name"), "namespace": item.text("namespace")}
-        said = item.texts("annotations")
+        bound = item.text("class")
+        said = item.texts("annotations") if bound else ()
         unsupported += [
             Metric(HookMetric.UNSUPPORTED_ANNOTATION, {**labels, "annotation": annotation})
             for annotation in UNSUPPORTED
             if annotation in said
         ]
-        bound = item.text("class")
         if bound and bound not in classes:
             orphans.append(Metric(HookMetric.ORPHAN_SERVICE, labels))
     return Decision(
