@@ -17,7 +17,6 @@ Entries of BGP have no advertisements yet, for those are the controller's to res
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
 from metallb.api.conditions import ServiceCondition
@@ -28,7 +27,7 @@ from metallb.domain.decisions import CreateIfNotExists, Decision
 from metallb.domain.legacy_settings import read_legacy_settings
 from metallb.domain.selection import BindingReason
 from metallb.net.addresses import IPAddress, object_name, parse_address
-from metallb.net.ranges import parse_range
+from metallb.net.ranges import parse_whole_range
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -129,9 +128,7 @@ def _pool_of(address: IPAddress, pools: Mapping[str, tuple[str, ...]]) -> str:
 
 def _is_within(address: IPAddress, text: str) -> bool:
     try:
-        if "/" in text:
-            return address in ip_network(text.strip(), strict=False)
-        return address in parse_range(text)
+        return address in parse_whole_range(text)
     except ValueError:
         return False
 
