@@ -19,7 +19,7 @@ from metallb.domain.findings import rfc3339
 from metallb.domain.heartbeat_keys import PHASE_ANNOTATION, SECRET, SINCE_ANNOTATION, Phase
 from metallb.domain.webhook_certificate import LIFETIME
 from metallb.domain.webhook_certificate import SECRET as CERTIFICATE
-from metallb.kube.client import PatchType
+from metallb.kube.client import PatchType, Resource
 from metallb.kube.errors import ApiError
 from metallb.tls.certificates import make_pair
 from metallb_lab import images, netns, objects, probes
@@ -41,6 +41,8 @@ pytestmark = [
 ]
 
 SETTINGS = AgentSettings(refresh_seconds=1.0, retry_seconds=0.5)
+PEERS = Resource("metallb.io", "v1beta2", "bgppeers")
+OLD_PEERS = Resource("metallb.io", "v1beta1", "bgppeers")
 REFUSAL = re.compile(r"objects\.metallb\.network\.deckhouse\.io")
 READ_AGAIN = "heartbeat keys are read again"
 NO_PRIORITY = "no real-time priority"
@@ -99,6 +101,22 @@ def listening(namespace: str) -> set[tuple[str, int]]:
 async def test_a_wrong_class_is_refused_by_the_webhook(installed: Installed) -> None:
     with pytest.raises(ApiError, match=REFUSAL):
         await make_wrong_class(installed)
+
+
+async def test_peers_are_served_in_both_versions(installed: Installed) -> None:
+    """By the webhook, through its Service; what only the new version has is kept for the old."""
+    client = installed.cluster.client
+    spec = {"myASN": 64512, "peerASN": 64513, "peerAddress": "192.0.2.1", "vrf": "red"}
+    peer = {"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer", "metadata": {"name": "r"}}
+    await client.create(PEERS, {**peer, "spec": spec}, NAMESPACE)
+
+    async def is_converted() -> bool:
+        shown = await client.get(OLD_PEERS, "r", NAMESPACE)
+        return "metallb.io/v1beta2-fields" in shown["metadata"].get("annotations", {})
+
+    await installed.cluster.until_true(is_converted, SECONDS, "the controller converts")
+    assert (await client.get(PEERS, "r", NAMESPACE))["spec"]["vrf"] == "red"
+    await client.delete(PEERS, "r", NAMESPACE)
 
 
 async def make_wrong_class(installed: Installed) -> None:
