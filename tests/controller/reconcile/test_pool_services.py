@@ -338,6 +338,13 @@ def test_1_4_what_is_missing_of_a_count_is_told_and_waited_for() -> None:
     assert office.plans["a"].awaits_any == []
 
 
+def test_1_4_who_prefers_two_families_is_told_what_is_missing_of_the_one_it_has() -> None:
+    office = Office(pool("a", "10.0.0.0/32"))
+    assert office.put("a", count="2", **PREFER) == ["10.0.0.0"]
+    assert office.plans["a"].total == 2
+    assert office.reasons("a") == ["NoFreeAddress"]
+
+
 def test_1_8_4_the_words_for_too_few_cluster_ips() -> None:
     office = Office(pool("a", "10.0.0.0/30"))
     office.put("a", ipFamilies=["IPv4"], ipFamilyPolicy="RequireDualStack")
@@ -742,6 +749,7 @@ def test_a_quota_counts_what_one_service_takes_at_once() -> None:
     four = _request("10.0.0.0,10.0.0.1,10.0.0.2,10.0.0.3")
     assert office.put("b", notes=four) == []
     assert office.reasons("b") == ["NamespaceQuotaReached"]
+    assert office.plans["b"].awaits_any == [Supply("IPAddressPool/p", None, "default", at_least=4)]
     assert len(office.put("c", count="1", **DUAL)) == 2
     assert office.put("d", **DUAL) == []
     assert office.reasons("d") == ["NamespaceQuotaReached"]

@@ -174,7 +174,10 @@ class _PoolPlanner:
             chosen[address] = pool
             return None
         if objection.refusal is Refusal.QUOTA:
-            self.plan.awaits_any.append(Supply(pool, None, self.key.namespace))
+            new = filter(self._is_new, self.wish.requested)
+            needed = sum(self.allocator.range_owner(item) == pool for item in new)
+            quota = Supply(pool, None, self.key.namespace, at_least=needed)
+            self.plan.awaits_any.append(quota)
         return explain(objection, address, pool, self.claim, self.allocator)
 
     def _elsewhere(self, address: IPAddress, pool: str | None) -> RequestProblem:
@@ -211,7 +214,10 @@ class _PoolPlanner:
         return {family: count for family, count in missing.items() if count > 0}
 
     def _lacks_family(self, found: Found) -> bool:
-        return any(not self._of(family, found) for family in self.wish.families)
+        return any(self._lacks(family, found) for family in self.wish.families)
+
+    def _lacks(self, family: Family, found: Found) -> bool:
+        return not self._of(family, found)
 
     def _whole(self) -> Found:
         """Take all from the first pool that has all free; for one family, or for both."""
@@ -318,10 +324,12 @@ class _PoolPlanner:
         if not missing:
             return
         self.plan.problems += self.evictions
-        is_content = self.is_optional and bool(found)
-        is_told = bool(self.pools or self.candidates.alternatives) and not is_content
+        is_told = bool(self.pools or self.candidates.alternatives)
         new = self._new_by_pool(found)
         short = [family for family in missing if self._is_short(family, new)]
+        if self.is_optional and found:
+            is_told = is_told and not all(self._lacks(family, found) for family in missing)
+            short = [family for family in short if not self._lacks(family, found)]
         counts = {pool: len(addresses) for pool, addresses in new.items()}
         if not short and is_told:  # each family could be had, but a quota does not allow for all
             short, counts = list(missing)[:1], self._wait_for_quotas()
