@@ -97,6 +97,20 @@ async def test_graceful_restart_cannot_be_changed(api: Api) -> None:
     assert "cannot be changed" in answer.body["message"]
 
 
+@pytest.mark.parametrize("kind", ["ServiceL2Status", "ServiceBGPStatus"])
+@pytest.mark.parametrize("field", ["node", "serviceName", "serviceNamespace"])
+async def test_a_status_of_a_service_stays_with_it(api: Api, kind: str, field: str) -> None:
+    """metallb.md §2, status objects."""
+    where, name = path_of(api, kind), f"of-{field.lower()}"
+    (await api.post(where, body_of(kind, name, None))).ok(201)
+    said = {"node": "a", "serviceName": "web", "serviceNamespace": "default"}
+    (await api.patch(f"{where}/{name}/status", {"status": said})).ok()
+    (await api.patch(f"{where}/{name}/status", {"status": {"interfaces": []}})).ok()
+    answer = await api.patch(f"{where}/{name}/status", {"status": {field: "other"}})
+    assert answer.causes() == {("FieldValueInvalid", f"status.{field}")}
+    assert "cannot be changed" in answer.body["message"]
+
+
 @pytest.mark.parametrize("kind", DEFINED)
 async def test_status_is_a_resource_of_its_own(api: Api, kind: str) -> None:
     case = next(case for case in GOOD if case["kind"] == kind)
