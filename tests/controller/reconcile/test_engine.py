@@ -304,9 +304,9 @@ def test_our_own_words_in_a_status_lead_to_no_second_decision() -> None:
     decided: list[ObjectKey] = []
     decide = leader.reconciler.assignments.decide
 
-    def counted(key: ObjectKey) -> Touched:
+    def counted(key: ObjectKey, leaving: str = "") -> Touched:
         decided.append(key)
-        return decide(key)
+        return decide(key, leaving)
 
     leader.reconciler.assignments.decide = counted  # type: ignore[method-assign]
     leader.settle()

@@ -196,9 +196,9 @@ def test_many_who_share_are_decided_about_once_each() -> None:
     decided: list[object] = []
     decide = leader.reconciler.assignments.decide
 
-    def counted(key: ObjectKey) -> Touched:
+    def counted(key: ObjectKey, leaving: str = "") -> Touched:
         decided.append(key)
-        return decide(key)
+        return decide(key, leaving)
 
     leader.reconciler.assignments.decide = counted  # type: ignore[method-assign]
     leader.settle()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.domain.requests import Dialect, read_wish
-from metallb.domain.selection import PoolIndex, choose_pools, default_class
+from metallb.domain.selection import Candidates, PoolIndex, choose_pools, default_class
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.plans import ServicePlan, claim_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
     from metallb.api.services import Service
     from metallb.api.virtual_ips import VirtualIP
-    from metallb.domain.requests import RequestProblem
+    from metallb.domain.requests import RequestProblem, Wish
     from metallb.domain.selection import Binding, Choice
     from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.state import Allocator
@@ -170,12 +170,15 @@ class Assignments:
 
     # -- decisions -----------------------------------------------------------------------------
 
-    def decide(self, key: ObjectKey) -> Touched:
-        """Decide about one Service, there or gone."""
+    def decide(self, key: ObjectKey, leaving: str = "") -> Touched:
+        """Decide about one Service, there or gone.
+
+        `leaving` is a pool that it is to leave, if others have all that it asks for.
+        """
         service, choice = self._observed.services.get(key), self._choice(key)
         if service is None or choice is None or not _has_candidates(choice):
             return self._serve_not(key, choice)
-        return self._serve(service, choice)
+        return self._serve(service, choice, leaving)
 
     def _serve_not(self, key: ObjectKey, choice: Choice | None) -> Touched:
         touched = Touched()
@@ -200,12 +203,14 @@ class Assignments:
         if seconds and not others and not self._ledger.is_leaving(address, key):
             self._allocator.retain(address, key, int(self.epoch + seconds))
 
-    def _serve(self, service: Service, choice: Choice) -> Touched:
+    def _serve(self, service: Service, choice: Choice, leaving: str) -> Touched:
         touched = Touched()
         key = service.meta.key
         wish = read_wish(service, choice.dialect)
         held = self._in_status_order(service, self._ledger.held(key))
-        plan = plan_service(service, wish, choice.candidates, held, self._allocator)
+        plan = self._plan_without(leaving, service, choice.candidates, wish, held)
+        if plan is None:
+            plan = plan_service(service, wish, choice.candidates, held, self._allocator)
         claim = claim_of(service, wish)
         self._sharers.remember(key, claim)
         for address in plan.wanted:
@@ -218,6 +223,27 @@ class Assignments:
         else:
             self._retention[key] = wish.retention_seconds
         return touched
+
+    def _plan_without(
+        self,
+        pool: str,
+        service: Service,
+        candidates: Candidates,
+        wish: Wish,
+        held: tuple[IPAddress, ...],
+    ) -> ServicePlan | None:
+        """Plan as if a pool were not there; None when something would be missing then."""
+        groups = tuple(tuple(key for key in group if key != pool) for group in candidates.groups)
+        groups = tuple(filter(None, groups))
+        if not pool or not groups:
+            return None
+        others = tuple(key for key in candidates.others if key != pool)
+        stays = tuple(item for item in held if self._allocator.pool_of(item) != pool)
+        plan = plan_service(service, wish, Candidates(groups, others), stays, self._allocator)
+        if plan.problems or len(plan.wanted) < max(plan.total, 1):
+            return None
+        plan.compare_with(held)
+        return plan
 
     def _remember(self, key: ObjectKey, choice: Choice, plan: ServicePlan) -> None:
         pools = dict.fromkeys(plan.pools[address] for address in plan.wanted)

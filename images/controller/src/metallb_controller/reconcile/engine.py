@@ -25,6 +25,7 @@ from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
 from metallb_controller.reconcile.catalogue import Catalogue, ConfigKind, pool_of
 from metallb_controller.reconcile.doubts import Doubts
+from metallb_controller.reconcile.draining import Draining
 from metallb_controller.reconcile.layer2 import Layer2
 from metallb_controller.reconcile.ledger import Ledger, vip_target
 from metallb_controller.reconcile.model import (
@@ -65,6 +66,7 @@ class Reconciler:
             self.observed, self.allocator, self.ledger, self.layer2,
             self._settings.load_balancer_class,
         )  # fmt: skip
+        self._draining = Draining(self.observed, self.allocator)
         self._doubts = Doubts()
         self._reports = Reports(
             self.observed, self.catalogue, self.allocator, self.ledger, self.layer2,
@@ -235,6 +237,7 @@ class Reconciler:
             self._refresh_nodes(now)
         if is_deciding:
             self._wake_waiters()
+            self._drain(now)
             self._decide()
         self.layer2.rebalance(now)
         self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
@@ -260,7 +263,7 @@ class Reconciler:
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._outcomes.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
-        times.append(self._pace.next_at(self._agenda.pools))
+        times += [self._pace.next_at(self._agenda.pools), self._draining.next_at()]
         if (expiry := self.allocator.next_expiry()) is not None:
             times.append(expiry - (self._epoch_offset or 0.0))
         return min((time for time in times if time is not None), default=None)
@@ -272,6 +275,7 @@ class Reconciler:
             self._events.append(self._reports.released_by(pool, about, held))
         self.allocator.set_pools(self.catalogue.pool_spaces())
         self.assignments.refresh_pools()
+        self._draining.refresh(now)
         self._refresh_nodes(now)
 
     def _refresh_nodes(self, now: float) -> None:
@@ -288,6 +292,13 @@ class Reconciler:
             if free:
                 woken = waiters.for_any(supply, free, self.assignments.seniority)
                 self._agenda.services.update(dict.fromkeys(woken))
+
+    def _drain(self, now: float) -> None:
+        """Let those who are to leave a disabled pool do so, if they can."""
+        for key, pool in self._draining.take_due(now):
+            self._note(self.assignments.decide(key, leaving=pool))
+            self._agenda.statuses[key] = None
+            self._agenda.pools[pool] = None
 
     def _decide(self) -> None:
         for key in self._agenda.take_services(self._settings.services_per_step):

@@ -1,9 +1,10 @@
 """What the three kinds of address pools have in common: ranges, and our fields on top of
 Deckhouse's and MetalLB's.
 
-`spec.disabled`: nobody new gets in. `spec.namespaceQuota`: how many addresses the Services of one
-namespace may hold. `spec.retentionSeconds`: how long an address is kept for a Service that is gone.
-`spec.reservations`: addresses kept for a namespace or for one Service.
+`spec.disabled`: nobody new gets in; `spec.drainMovesPerMinute`, of pools that are no classes: so
+many Services a minute move to other pools then. `spec.namespaceQuota`: how many addresses the
+Services of one namespace may hold. `spec.retentionSeconds`: how long an address is kept for a
+Service that is gone. `spec.reservations`: addresses kept for a namespace or for one Service.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
 
 RETENTION_SECONDS_MAX = 604_800
+MOVES_MAX = 60_000
 QUOTA_MAX = 2**31 - 1
 
 
@@ -51,6 +53,7 @@ class PoolOptions:
     namespace_quota: int = 0
     retention_seconds: int = 0
     reservations: tuple[Reservation, ...] = ()
+    drain_moves_per_minute: int = 0
 
 
 def read_ranges(fields: Fields, name: str, *, is_whole: bool) -> tuple[PoolRange, ...]:
@@ -76,6 +79,7 @@ def read_pool_options(spec: Fields) -> PoolOptions:
         namespace_quota=spec.integer("namespaceQuota", 0, 1, QUOTA_MAX),
         retention_seconds=spec.integer("retentionSeconds", 0, 0, RETENTION_SECONDS_MAX),
         reservations=_read_reservations(spec),
+        drain_moves_per_minute=spec.integer("drainMovesPerMinute", 0, 0, MOVES_MAX),
     )
 
 

@@ -89,10 +89,11 @@ class AddressPool:
 
     `auto_assign` false: only Services that name the pool, or request an address of it, get one. A
     class is such a pool, as Services are bound to it. `allocation` None: not pinned.
-    `is_disabled`: nobody new gets in. `namespace_quota`: so many addresses at most for the
-    Services of one namespace, 0: any number. `retention_seconds`: how long an address is kept for a
-    Service that is gone. `is_default`: a class for Services that name none. `is_served` false: of a
-    type that is not ours; it serves nothing.
+    `is_disabled`: nobody new gets in, and so many Services a minute as `drain_moves_per_minute`
+    says move elsewhere, if they can. `namespace_quota`: so many addresses at most for the Services
+    of one namespace, 0: any number. `retention_seconds`: how long an address is kept for a Service
+    that is gone. `is_default`: a class for Services that name none. `is_served` false: of a type
+    that is not ours; it serves nothing.
     """
 
     kind: PoolKind
@@ -104,6 +105,7 @@ class AddressPool:
     is_disabled: bool = False
     namespace_quota: int = 0
     retention_seconds: int = 0
+    drain_moves_per_minute: int = 0
     reservations: tuple[Reservation, ...] = ()
     layer2: tuple[Layer2Advertisement, ...] = ()
     bgp: tuple[BGPAdvertisement, ...] = ()

@@ -136,6 +136,7 @@ def _of_pool(notes: Notes, parts: Covering[Written], item: MetalLoadBalancerPool
         is_disabled=item.options.is_disabled,
         namespace_quota=item.options.namespace_quota,
         retention_seconds=item.options.retention_seconds,
+        drain_moves_per_minute=item.options.drain_moves_per_minute,
         reservations=item.options.reservations,
         bgp=tuple(
             advertise(notes, part, item.name, item.ranges) for part in parts.of(item.name, {})
@@ -167,6 +168,7 @@ class _Native:
             is_disabled=item.options.is_disabled,
             namespace_quota=item.options.namespace_quota,
             retention_seconds=item.options.retention_seconds,
+            drain_moves_per_minute=item.options.drain_moves_per_minute,
             reservations=item.options.reservations,
             layer2=_once(self.layer2.of(item.name, item.labels)),
             bgp=tuple(
