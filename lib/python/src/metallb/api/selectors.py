@@ -52,7 +52,7 @@ _OPERATORS = [*map(str, Operator)]
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One of ``matchExpressions``; `values` are sorted, and none for (DoesNot)Exist(s)."""
+    """One of ``matchExpressions``; `values` are sorted, and none for Exists and DoesNotExist."""
 
     key: str
     operator: Operator
