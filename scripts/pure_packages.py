@@ -12,6 +12,7 @@ PURE_PACKAGES = {
     "metallb_controller.allocator": "tests/controller/allocator",
     "metallb_controller.placement": "tests/controller/placement",
     "metallb_controller.reconcile": "tests/controller/reconcile",
+    "metallb_controller.migrate": "tests/controller/migrate",
     "metallb_speaker.l2": "tests/speaker/l2",
     "metallb_speaker.liveness": "tests/speaker/liveness",
     "metallb_speaker.announce": "tests/speaker/announce",

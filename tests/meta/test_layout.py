@@ -29,6 +29,7 @@ KINDS = {
     "e2e": "the whole in network namespaces",
     "interop": "against other implementations",
     "meta": "about the tree",
+    "migration": "moves from recorded clusters",
     "module": "the Deckhouse module",
     "property": "what holds for all inputs",
     "sim": "whole clusters in virtual time",
