@@ -182,7 +182,7 @@ class World:
         made = copy.deepcopy(found)
         status = made.setdefault("status", {})
         if write.addresses is not None:
-            status["loadBalancer"] = {"ingress": ingress_object(write.addresses)}
+            status["loadBalancer"] = {"ingress": ingress_object(write.addresses, write.hostnames)}
         conditions = {item["type"]: item for item in status.get("conditions", [])}
         conditions |= {item.type: item.to_object() for item in write.conditions}
         status["conditions"] = [v for k, v in conditions.items() if k not in write.removed]

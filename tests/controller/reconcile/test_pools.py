@@ -429,6 +429,33 @@ def test_a_disabled_pool_keeps_its_holders_and_takes_nobody_in() -> None:
     assert words(world, "new", REQUEST)[1] == "PoolDisabled"
 
 
+HOSTNAME = "network.deckhouse.io/load-balancer-hostname"
+
+
+def hostnames(world: World) -> list[str | None]:
+    ingress = world.service("web")["status"]["loadBalancer"]["ingress"]
+    return [item.get("hostname") for item in ingress]
+
+
+def test_a_hostname_in_the_status_is_wished_for_or_anothers() -> None:
+    world, leader = settled(pool_object(), ADV, service_object(annotations={HOSTNAME: "web.a.b"}))
+    assert hostnames(world) == ["web.a.b"]
+    world.put(service_object(annotations={HOSTNAME: ""}))
+    leader.settle()
+    assert hostnames(world) == [None]
+    world.put(service_object())
+    leader.settle()
+    world.service("web")["status"]["loadBalancer"]["ingress"][0]["hostname"] = "of.others"
+    wish = {"network.deckhouse.io/load-balancer-ips": "10.0.0.1,10.0.0.7"}
+    world.put(service_object(annotations=wish))
+    leader.settle()
+    assert world.addresses("web") == ["10.0.0.1", "10.0.0.7"]
+    assert hostnames(world) == ["of.others", None]
+    world.put(service_object(annotations={HOSTNAME: "Not A Name"}))
+    leader.settle()
+    assert words(world, "web", REQUEST)[1] == "InvalidHostname"
+
+
 def test_who_is_leaving_an_address_may_come_back_when_it_can_be_shared_again() -> None:
     """The status has let go of it, the ledger has not, and now the other one fits."""
 

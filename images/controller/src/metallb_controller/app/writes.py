@@ -142,7 +142,9 @@ class Writer:
         if conditions:
             status["conditions"] = conditions
         if write.addresses is not None:
-            status["loadBalancer"] = {"ingress": ingress_object(write.addresses) or None}
+            status["loadBalancer"] = {
+                "ingress": ingress_object(write.addresses, write.hostnames) or None
+            }
         metadata: dict[str, Any] = {**_as_seen(write)}
         if write.allocated_from is not None:
             metadata["annotations"] = {ALLOCATED_FROM_ANNOTATION: write.allocated_from or None}

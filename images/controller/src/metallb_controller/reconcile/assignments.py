@@ -45,6 +45,7 @@ class Verdict:
     total: int = 1
     problems: tuple[RequestProblem, ...] = ()
     pools: tuple[str, ...] = ()
+    hostname: str | None = None
 
     @property
     def binding(self) -> Binding | None:
@@ -217,7 +218,7 @@ class Assignments:
             self._take(address, service, plan.pools[address], claim, touched)
         for address in plan.dropped:
             self._drop(address, key, touched)
-        self._remember(key, choice, plan)
+        self._remember(key, choice, plan, wish.hostname)
         if wish.retention_seconds is None:
             self._retention.pop(key, None)
         else:
@@ -245,7 +246,9 @@ class Assignments:
         plan.compare_with(held)
         return plan
 
-    def _remember(self, key: ObjectKey, choice: Choice, plan: ServicePlan) -> None:
+    def _remember(
+        self, key: ObjectKey, choice: Choice, plan: ServicePlan, hostname: str | None
+    ) -> None:
         pools = dict.fromkeys(plan.pools[address] for address in plan.wanted)
         if not pools:
             pools = dict.fromkeys(pool for group in choice.candidates.groups for pool in group)
@@ -255,6 +258,7 @@ class Assignments:
             plan.total,
             (*choice.problems, *plan.problems),
             tuple(pools),
+            hostname,
         )
         self.waiters.wait(key, tuple(plan.awaits_any), tuple(plan.awaits))
 

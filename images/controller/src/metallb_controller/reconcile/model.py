@@ -66,8 +66,8 @@ class DeleteVirtualIP:
 class PatchServiceStatus:
     """Write addresses and our conditions into a Service's status; foreign conditions stay.
 
-    `addresses` None leaves the list as it is. `removed` are condition types to take away.
-    `allocated_from` is the pool that the annotation is to name, empty for no annotation; None
+    `addresses` None leaves the list as it is; `hostnames` are those of its entries. `removed` are
+    condition types to take away. `allocated_from` is the pool that the annotation is to name, empty for no annotation; None
     leaves it as it is.
     """
 
@@ -78,6 +78,7 @@ class PatchServiceStatus:
     conditions: tuple[Condition, ...]
     removed: tuple[str, ...] = ()
     allocated_from: str | None = None
+    hostnames: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

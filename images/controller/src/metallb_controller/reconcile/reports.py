@@ -97,7 +97,8 @@ class Reports:
         )
         news = [item for item in conditions if not item.says_the_same_as(present.get(item.type))]
         is_ours = self._is_ours(service, verdict)
-        is_right = _shows(service, addresses) and not again
+        hostnames = _hostnames(service, addresses, verdict.hostname)
+        is_right = _shows(service, addresses, hostnames) and not again
         changed = addresses if is_ours and not is_right else None
         removed = tuple(kind for kind in present if kind == ServiceCondition.CLASS)
         removed = removed if verdict.binding is None else ()
@@ -112,6 +113,7 @@ class Reports:
             conditions=tuple(stamped(item, present, wall) for item in news),
             removed=removed,
             allocated_from=source,
+            hostnames=hostnames,
         )
         return Report(write, tuple(_events(service.reference(), news)))
 
@@ -237,10 +239,21 @@ def _source(service: Service, verdict: Verdict, addresses: tuple[str, ...]) -> s
     return None if wanted == (service.allocated_from or "") else wanted
 
 
-def _shows(service: Service, addresses: tuple[str, ...]) -> bool:
-    """Tell whether a Service's status shows just these addresses, as VIPs."""
-    shown = tuple(item.ip for item in service.ingress)
-    return shown == addresses and all(item.is_vip for item in service.ingress)
+def _hostnames(
+    service: Service, addresses: tuple[str, ...], hostname: str | None
+) -> tuple[str, ...]:
+    """Give the hostnames of addresses: the wanted one, else those that others wrote."""
+    if hostname is not None:
+        return (hostname,) * len(addresses)
+    known = {item.ip: item.hostname for item in service.ingress}
+    return tuple(known.get(address, "") for address in addresses)
+
+
+def _shows(service: Service, addresses: tuple[str, ...], hostnames: tuple[str, ...]) -> bool:
+    """Tell whether a Service's status shows just these addresses, as VIPs, with hostnames."""
+    shown = tuple((item.ip, item.hostname) for item in service.ingress)
+    wanted = tuple(zip(addresses, hostnames, strict=True))
+    return shown == wanted and all(item.is_vip for item in service.ingress)
 
 
 def _events(about: Reference, news: list[Condition]) -> list[PostEvent]:

@@ -28,6 +28,7 @@ ADDRESSES_ANNOTATION = f"{GROUP}/load-balancer-ips"
 SHARING_ANNOTATION = f"{GROUP}/load-balancer-shared-ip-key"
 POOL_ANNOTATION = f"{GROUP}/load-balancer-pool"
 RETENTION_ANNOTATION = f"{GROUP}/load-balancer-retention-seconds"
+HOSTNAME_ANNOTATION = f"{GROUP}/load-balancer-hostname"
 
 NATIVE_PREFIXES = ("metallb.io", "metallb.universe.tf")
 NATIVE_POOL_ANNOTATION = f"{NATIVE_PREFIXES[0]}/address-pool"
@@ -53,6 +54,7 @@ class Ingress:
 
     ip: str
     ip_mode: str = "VIP"
+    hostname: str = ""
 
     @property
     def is_vip(self) -> bool:
@@ -95,6 +97,7 @@ class Service:
     native_addresses_annotation: str | None = None
     native_sharing_annotation: str | None = None
     allocated_from: str | None = None
+    hostname_annotation: str | None = None
 
     def condition(self, kind: ServiceCondition) -> Condition | None:
         """Find one of our conditions."""
@@ -130,6 +133,8 @@ class Service:
             self.native_pool_annotation,
             self.native_addresses_annotation,
             self.native_sharing_annotation,
+            self.retention_annotation,
+            self.hostname_annotation,
         )
 
     @property
@@ -168,7 +173,7 @@ def read_service(value: JsonObject) -> Service:
         ),
         selector=tuple(sorted(spec.mapping("selector").items())),
         ingress=tuple(
-            Ingress(item.text("ip"), item.word("ipMode"))
+            Ingress(item.text("ip"), item.word("ipMode"), item.text("hostname"))
             for item in status.child("loadBalancer").children("ingress")
         ),
         conditions=tuple(read_conditions(status, SERVICE_CONDITIONS).values()),
@@ -180,6 +185,7 @@ def read_service(value: JsonObject) -> Service:
         native_addresses_annotation=_native(annotations, NATIVE_ADDRESSES_ANNOTATION),
         native_sharing_annotation=_native(annotations, NATIVE_SHARING_ANNOTATION),
         allocated_from=_text(annotations.get(ALLOCATED_FROM_ANNOTATION)),
+        hostname_annotation=_text(annotations.get(HOSTNAME_ANNOTATION)),
     )
 
 
@@ -204,6 +210,15 @@ def _native(annotations: JsonObject, name: str) -> str | None:
     return None
 
 
-def ingress_object(addresses: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Give the JSON form of `status.loadBalancer.ingress`."""
-    return [{"ip": address, "ipMode": "VIP"} for address in addresses]
+def ingress_object(
+    addresses: tuple[str, ...], hostnames: tuple[str, ...] = ()
+) -> list[dict[str, Any]]:
+    """Give the JSON form of `status.loadBalancer.ingress`; `hostnames` are those of the addresses.
+
+    An empty hostname, or none at all, is left out.
+    """
+    found: list[dict[str, Any]] = [{"ip": address, "ipMode": "VIP"} for address in addresses]
+    for item, hostname in zip(found, hostnames, strict=False):
+        if hostname:
+            item["hostname"] = hostname
+    return found

@@ -20,9 +20,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from metallb.api.fields import shown
+from metallb.api.label_syntax import is_object_name
 from metallb.api.services import (
     ADDRESSES_ANNOTATION,
     COUNT_ANNOTATION,
+    HOSTNAME_ANNOTATION,
     NATIVE_ADDRESSES_ANNOTATION,
     NATIVE_POOL_ANNOTATION,
     NATIVE_SHARING_ANNOTATION,
@@ -59,6 +61,7 @@ class RequestReason(StrEnum):
     INVALID_ADDRESS = "InvalidRequestedAddress"
     INVALID_SHARING_KEY = "InvalidSharingKey"
     INVALID_RETENTION = "InvalidRetention"
+    INVALID_HOSTNAME = "InvalidHostname"
     TWO_REQUESTS = "AddressesRequestedTwice"
     TOO_MANY_ADDRESSES = "TooManyRequestedAddresses"
     FAMILY_NOT_USED = "RequestedFamilyNotUsed"
@@ -97,7 +100,8 @@ class Wish:
     `count` is the number of addresses of each family, None when it could not be understood.
     `is_second_family_optional` is `PreferDualStack`. `requested` has no repetitions.
     `is_malformed`: it asks for certain addresses, and nobody can tell for which.
-    `retention_seconds` None: as long as the pool says.
+    `retention_seconds` None: as long as the pool says. `hostname` is for the status; empty: none,
+    None: whatever is there.
     """
 
     count: int | None
@@ -108,6 +112,7 @@ class Wish:
     problems: tuple[RequestProblem, ...]
     is_malformed: bool = False
     retention_seconds: int | None = None
+    hostname: str | None = None
 
 
 class _Text(NamedTuple):
@@ -151,6 +156,7 @@ def read_wish(service: Service, dialect: Dialect = Dialect.CLASS) -> Wish:
         requested = ()
     sharing_key = _read_sharing_key(_sharing(service, dialect), problems)
     retention = _read_retention(service.retention_annotation, problems)
+    hostname = _read_hostname(service.hostname_annotation, problems)
     return Wish(
         count=_raised(count, requested),
         families=families,
@@ -160,6 +166,7 @@ def read_wish(service: Service, dialect: Dialect = Dialect.CLASS) -> Wish:
         problems=tuple(problems),
         is_malformed=is_malformed,
         retention_seconds=retention,
+        hostname=hostname,
     )
 
 
@@ -322,6 +329,19 @@ def _read_sharing_key(given: _Text, problems: list[RequestProblem]) -> str:
         )
     )
     return ""
+
+
+def _read_hostname(text: str | None, problems: list[RequestProblem]) -> str | None:
+    if not text or is_object_name(text):
+        return text
+    problems.append(
+        RequestProblem(
+            RequestReason.INVALID_HOSTNAME,
+            f"annotation {HOSTNAME_ANNOTATION} is {shown(text)}; a DNS name of small letters is "
+            "wanted, like web.example.com",
+        )
+    )
+    return None
 
 
 def _read_retention(text: str | None, problems: list[RequestProblem]) -> int | None:
