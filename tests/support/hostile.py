@@ -28,6 +28,7 @@ OPTIONS: Document = {
     "disabled": False,
     "namespaceQuota": 3,
     "retentionSeconds": 60,
+    "drainMovesPerMinute": 5,
     "reservations": [{"addresses": ["10.0.0.7"], "namespace": "web", "service": "site"}],
 }
 SPECS: dict[str, Document] = {

@@ -25,11 +25,16 @@ def test_what_is_not_said() -> None:
 
 def test_all_of_them() -> None:
     found, problems = read(
-        disabled=True, namespaceQuota=3, retentionSeconds=604_800, reservations=[RESERVED]
+        disabled=True,
+        namespaceQuota=3,
+        retentionSeconds=604_800,
+        reservations=[RESERVED],
+        drainMovesPerMinute=60_000,
     )
     assert not problems
     assert found.is_disabled
     assert (found.namespace_quota, found.retention_seconds) == (3, 604_800)
+    assert found.drain_moves_per_minute == 60_000
     assert [(str(item.range), item.namespace, item.service) for item in found.reservations] == [
         ("10.0.0.0-10.0.0.1", "web", "site"),
         ("fd00::1", "web", "site"),
@@ -52,6 +57,7 @@ def test_whom_a_reservation_is_for() -> None:
         ({"disabled": "yes"}, ".spec.disabled: true or false is wanted"),
         ({"namespaceQuota": 0}, ".spec.namespaceQuota: 0 is not within 1 to"),
         ({"retentionSeconds": 604_801}, ".spec.retentionSeconds: 604801 is not within 0 to 604800"),
+        ({"drainMovesPerMinute": -1}, ".spec.drainMovesPerMinute: -1 is not within 0 to 60000"),
         ({"retentionSeconds": -1}, ".spec.retentionSeconds: -1 is not within"),
         ({"reservations": [7]}, ".spec.reservations[0]: an object is wanted"),
         ({"reservations": [{"namespace": "a"}]}, "[0].addresses: at least one range"),

@@ -209,6 +209,7 @@ def test_a_pool_of_deckhouse() -> None:
         disabled=True,
         namespaceQuota=2,
         retentionSeconds=60,
+        drainMovesPerMinute=5,
         reservations=[{"addresses": ["10.0.0.1"], "namespace": "web"}],
     )
     (found,) = translate(pools=[written]).pools
@@ -219,6 +220,7 @@ def test_a_pool_of_deckhouse() -> None:
     )
     assert (found.auto_assign, found.avoid_buggy_ips, found.is_disabled) == (False, True, True)
     assert (found.namespace_quota, found.retention_seconds) == (2, 60)
+    assert found.drain_moves_per_minute == 5
     assert found.reservations == written.options.reservations
     assert found.ranges == written.ranges
     assert (found.allocation, found.layer2, found.bgp) == (None, (), ())

@@ -90,6 +90,7 @@ def test_a_pool_of_metallb() -> None:
         disabled=True,
         namespaceQuota=2,
         retentionSeconds=60,
+        drainMovesPerMinute=5,
         reservations=[{"addresses": ["10.0.0.1"], "namespace": "web"}],
     )
     (found,) = translate(native_pools=[pool], rebalancing=FIXED).pools
@@ -100,6 +101,7 @@ def test_a_pool_of_metallb() -> None:
     assert found.allocation == ServiceAllocation(3)
     assert found.is_disabled
     assert (found.namespace_quota, found.retention_seconds) == (2, 60)
+    assert found.drain_moves_per_minute == 5
     assert found.reservations == pool.options.reservations
     assert found.rebalancing == FIXED
     assert (found.layer2, found.bgp) == ((), ())
