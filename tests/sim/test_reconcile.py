@@ -20,9 +20,13 @@ import pytest
 from metallb.api.conditions import ServiceCondition
 from metallb.api.meta import ObjectKey
 from support.objects import (
+    NAMESPACE,
+    advertisement_object,
     class_object,
     lease_of_speaker,
+    namespace_object,
     node_object,
+    pool_object,
     service_object,
     slice_object,
 )
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 SEEDS = int(os.environ.get("METALLB_SIM_SEEDS", "60"))
 STEPS = 250
 NODES = "abcd"
+RED = {"matchLabels": {"team": "red"}}
 STEADY = ("steady-1", "steady-2", "steady-3")
 """Services that nobody touches; their class is never narrowed."""
 
@@ -167,7 +172,9 @@ class Run:
         reconciler = leader.reconciler
         reconciler.allocator.check_invariants()
         ledger = {
-            str(vip.spec.address): set(vip.spec.services) for vip in self.world.vips().values()
+            str(vip.spec.address): set(vip.spec.services)
+            for vip in self.world.vips().values()
+            if vip.spec.retained is None
         }
         held: dict[str, set[ObjectKey]] = {}
         for ref in [ref for ref in self.world.objects if ref[0] == "Service"]:
@@ -188,14 +195,13 @@ class Run:
         shown = self.world.addresses(key.name, key.namespace)
         held = leader_addresses(self.leaders[-1], key)
         assert sorted(shown) == sorted(held), f"{key} shows {shown} and holds {held}"
-        if self.world.condition(key.name, ServiceCondition.CLASS, key.namespace) is None:
-            return
         assigned = self.world.condition(key.name, ServiceCondition.ASSIGNED, key.namespace)
         bound = self.world.condition(key.name, ServiceCondition.CLASS, key.namespace)
         request = self.world.condition(key.name, ServiceCondition.REQUEST, key.namespace)
-        assert assigned is not None
-        assert bound is not None
-        if assigned["status"] == "False" and bound["status"] == "True":
+        assert (assigned is None) <= (bound is None)
+        if assigned is None:
+            return
+        if assigned["status"] == "False" and (bound is None or bound["status"] == "True"):
             assert request is not None, f"{key} waits without a reason"
             assert request["status"] == "False", f"{key} waits without a reason"
 
@@ -205,6 +211,89 @@ class Run:
             assert ("Node", "", node) in self.world.objects
 
 
+class PoolRun(Run):
+    """A run with MetalLB's pools and annotations among the rest."""
+
+    def disturb(self) -> None:
+        chance = self.chance
+        match chance.randrange(8):
+            case 0 | 1:
+                self.world.put(self.some_pool())
+            case 2:
+                self.world.delete("IPAddressPool", chance.choice("xy"), NAMESPACE)
+            case 3:
+                self.world.put(self.some_advertisement())
+            case 4:
+                labels = chance.choice([{}, {"team": "red"}])
+                self.world.put(namespace_object("default", **labels))
+            case 5:
+                labels = chance.choice([{}, {"rack": "1"}])
+                self.world.put(node_object(chance.choice(NODES), labels=labels))
+            case _:
+                super().disturb()
+
+    def some_pool(self) -> dict[str, object]:
+        chance = self.chance
+        name = chance.choice("xy")
+        base = f"10.0.{3 if name == 'x' else chance.choice([3, 4])}"
+        ranges = [f"{base}.{chance.choice([0, 1])}-{base}.{chance.randrange(2, 6)}"]
+        if chance.random() < 0.4:
+            ranges.append(f"fd00:3::{1 if name == 'x' else 5}/128")
+        spec: dict[str, Any] = {
+            "autoAssign": chance.random() < 0.8,
+            "avoidBuggyIPs": chance.random() < 0.3,
+            "disabled": chance.random() < 0.2,
+            "namespaceQuota": chance.choice([None, None, 2]),
+            "retentionSeconds": chance.choice([0, 0, 100_000]),
+            "serviceAllocation": chance.choice([
+                None, None, {"priority": 3}, {"namespaceSelectors": [RED]},
+                {"serviceSelectors": [RED], "priority": 1}, {"namespaces": ["other"]},
+            ]),
+        }  # fmt: skip
+        if chance.random() < 0.3:
+            kept = {"addresses": [f"{base}.2"], "namespace": "default"}
+            spec["reservations"] = [{**kept, "service": chance.choice("ab")}]
+        return pool_object(name, tuple(ranges), **spec)
+
+    def some_advertisement(self) -> dict[str, object]:
+        chance = self.chance
+        spec: dict[str, Any] = {}
+        if chance.random() < 0.4:
+            spec["serviceSelectors"] = [RED]
+        if chance.random() < 0.4:
+            spec["nodeSelectors"] = [{"matchLabels": {"rack": "1"}}]
+        if chance.random() < 0.3:
+            spec["preferredNodeSelectors"] = [
+                {"weight": 5, "preference": {"matchLabels": {"rack": "1"}}}
+            ]
+        if chance.random() < 0.3:
+            spec["ipAddressPools"] = [chance.choice("xy")]
+        kind = chance.choice(["L2Advertisement", "L2Advertisement", "BGPAdvertisement"])
+        return advertisement_object(chance.choice("mn"), kind=kind, **spec)
+
+    def some_service(self, name: str) -> dict[str, object]:
+        chance = self.chance
+        made: dict[str, Any] = super().some_service(name)
+        if chance.random() < 0.7:
+            wishes = {
+                "metallb.io/address-pool": ["x", "y", "nowhere"],
+                "metallb.io/loadBalancerIPs": [
+                    "10.0.3.2", "10.0.3.1,10.0.3.3", "10.0.3.4,fd00:3::1",
+                ],
+                "metallb.universe.tf/allow-shared-ip": ["k", "l"],
+                "network.deckhouse.io/load-balancer-hostname": ["a.b", ""],
+            }  # fmt: skip
+            given = {key: chance.choice(texts) for key, texts in wishes.items()}
+            made["metadata"]["annotations"] = {
+                key: text for key, text in given.items() if chance.random() < 0.3
+            }
+            made["metadata"]["labels"] = chance.choice([{}, {"team": "red"}])
+            made["spec"]["ipFamilyPolicy"] = chance.choice(
+                [made["spec"]["ipFamilyPolicy"], "RequireDualStack"]
+            )
+        return made
+
+
 def leader_addresses(leader: Leader, key: ObjectKey) -> list[str]:
     return [str(address) for address in leader.reconciler.allocator.addresses_of(key)]
 
@@ -212,6 +301,13 @@ def leader_addresses(leader: Leader, key: ObjectKey) -> list[str]:
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_whatever_happens_ledger_status_and_allocator_agree(seed: int) -> None:
     run = Run(seed)
+    run.run()
+    run.finish()
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_so_it_is_with_pools_of_both_dialects(seed: int) -> None:
+    run = PoolRun(seed)
     run.run()
     run.finish()
 

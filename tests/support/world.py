@@ -253,7 +253,7 @@ class World:
         for (kind, namespace, name), value in self.objects.items():
             if kind != "Service" or value["spec"].get("type") != "LoadBalancer":
                 continue
-            if self.condition(name, ServiceCondition.CLASS, namespace) is None:
+            if self.condition(name, ServiceCondition.ASSIGNED, namespace) is None:
                 continue  # not ours
             for ip in self.addresses(name, namespace):
                 entry = vips.get(ip.replace(":", "-"))
