@@ -13,6 +13,9 @@ from metallb.api.services import (
     ADDRESSES_ANNOTATION,
     CLASS_ANNOTATION,
     COUNT_ANNOTATION,
+    HOSTNAME_ANNOTATION,
+    POOL_ANNOTATION,
+    RETENTION_ANNOTATION,
     SHARING_ANNOTATION,
 )
 from metallb.api.virtual_ips import AnnounceReason, Suspension
@@ -25,7 +28,10 @@ from module.monitoring.page import chapters
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-ANNOTATIONS = (CLASS_ANNOTATION, COUNT_ANNOTATION, ADDRESSES_ANNOTATION, SHARING_ANNOTATION)
+ANNOTATIONS = (
+    CLASS_ANNOTATION, COUNT_ANNOTATION, POOL_ANNOTATION, ADDRESSES_ANNOTATION, SHARING_ANNOTATION,
+    RETENTION_ANNOTATION, HOSTNAME_ANNOTATION,
+)  # fmt: skip
 SOURCES = [
     path.read_text()
     for package in ("lib/python", "images/controller", "images/speaker")
