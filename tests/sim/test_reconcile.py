@@ -159,6 +159,7 @@ class Run:
                 self.change_leader()
             else:
                 self.move(self.leaders[-1])
+            self.leaders[-1].reconciler.allocator.check_invariants()
             shown = {name: self.world.addresses(name) for name in STEADY}
             assert shown == self.steady, "an address changed that nobody asked to change"
 
