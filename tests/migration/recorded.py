@@ -28,7 +28,7 @@ from metallb_lab.operator.platform import MODULE_CONFIG_CRD
 from module.hooks.deckhouse import OLD_CRD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Container
 
     from metallb.kube.reflector import Key
 
@@ -120,8 +120,11 @@ class RecordedCluster:
             await process.wait()
 
     @asynccontextmanager
-    async def watched(self) -> AsyncIterator[Statuses]:
-        """Watch all Services; AssertionError if one had another address for a moment."""
+    async def watched(self, grows: Container[str] = ()) -> AsyncIterator[Statuses]:
+        """Watch all Services; AssertionError if one had another address for a moment.
+
+        Those that grow may get more addresses behind those that they had.
+        """
         statuses = Statuses(self.client)
         task = asyncio.create_task(statuses.mirror.run())
         try:
@@ -131,7 +134,9 @@ class RecordedCluster:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         seen = {name: {*statuses.seen[name]} for name in self.before}
-        assert seen == {name: {addresses} for name, addresses in self.before.items()}
+        for name, addresses in self.before.items():
+            kept = {item[: len(addresses)] for item in seen[name]} if name in grows else seen[name]
+            assert kept == {addresses}, f"{name}: {seen[name]}"
 
     async def ledger(self) -> dict[str, set[str]]:
         """Give whom the ledger has each address for."""
