@@ -128,10 +128,11 @@ class Ledger:
     def _kept_spec(self, address: IPAddress, vip: VirtualIP | None) -> VirtualIPSpec | None:
         """Give what the entry of an address says that nobody holds, but that is kept for some."""
         kept = self._allocator.kept_for(address)
-        if not kept or vip is None:
+        pool = self._allocator.range_owner(address) if vip is None else vip.spec.pool
+        if not kept or pool is None:
             return None
         retained = Retained(tuple(kept), int(max(kept.values())))
-        return VirtualIPSpec(address, vip.spec.pool, (), retained=retained)
+        return VirtualIPSpec(address, pool, (), retained=retained)
 
     def write_for(
         self, address: IPAddress, *, again: bool = False

@@ -91,6 +91,7 @@ class Waiters:
         addresses: tuple[IPAddress, ...],
     ) -> None:
         """Let a Service wait for any address of supplies, and for certain addresses."""
+        supplies, addresses = tuple(dict.fromkeys(supplies)), tuple(dict.fromkeys(addresses))
         self.forget(service)
         if supplies or addresses:
             self._waits[service] = (supplies, addresses)
