@@ -8,20 +8,20 @@ from metallb_lab.bench import allocation
 from metallb_lab.bench.allocation import SMALL, Run, Size
 from metallb_lab.bench.benchmark import BenchmarkError
 
-TINY = Size(100, (10, 100), 10, 100, 1)
+TINY = Size(100, (60, 100), 100, 1)
 
 
 def test_a_run_fills_the_pool_and_gives_the_curve() -> None:
     run = allocation.run_ours(SMALL)
     assert len(run.tenths) == 10
     assert len(run.curve) == len(SMALL.points)
-    assert all(value > 0 for value in (run.mean, *run.tenths, *run.curve))
+    assert all(value > 0 for value in (run.mean, run.processor, *run.tenths, *run.curve))
     assert allocation.run_limit(TINY) > 0
 
 
 def test_services_that_share_have_one_address_for_so_many() -> None:
-    assert min(allocation.run_other(TINY, shares=True)) > 0
-    assert min(allocation.run_other(TINY, shares=False)) > 0
+    assert len(allocation.run_other(TINY, shares=True)) == 2
+    assert len(allocation.run_other(TINY, shares=False)) == 2
 
 
 def test_too_few_addresses_are_noticed() -> None:
@@ -36,6 +36,10 @@ def test_too_few_addresses_are_noticed() -> None:
 
 
 def test_the_curve_is_told_by_its_points() -> None:
-    runs = [Run(1.0, (1.0,) * 10, (5.0, 6.0)), Run(1.0, (1.0,) * 10, (4.0, 7.0))]
+    runs = [Run(1.0, 1.0, (1.0,) * 10, (5.0, 6.0)), Run(1.0, 1.0, (1.0,) * 10, (4.0, 7.0))]
     note = allocation.curve_note(TINY, runs)
-    assert note == "us of one allocation when so many are held: 10: 4.0, 100: 6.0"
+    assert note.endswith("when so many are held, us: 60: 4.0, 100: 6.0")
+
+
+def test_a_point_is_the_mean_of_the_tenth_before_it() -> None:
+    assert (allocation.window(100), allocation.window(100_000)) == (50, 10_000)

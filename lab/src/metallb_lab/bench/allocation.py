@@ -13,9 +13,7 @@ The limit is the least that could give as much: the next address, put into a map
 from __future__ import annotations
 
 import gc
-import time
 from dataclasses import dataclass
-from functools import partial
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
@@ -27,16 +25,19 @@ from metallb_controller.allocator.model import Claim, PoolSpace
 from metallb_controller.allocator.state import Allocator
 from metallb_lab.bench.benchmark import Benchmark, BenchmarkError
 from metallb_lab.bench.figures import Figure, Goal, Peer, PeerKind, Series
-from metallb_lab.bench.placement import collector_of_the_controller
+from metallb_lab.bench.placement import Stopwatch, collector_of_the_controller
+from metallb_lab.bench.report import spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from metallb_lab.bench.benchmark import Context
 
 POOL = "IPAddressPool/bench"
 PREFIX, WIDE_PREFIX = "10.0.0.0/12", "10.0.0.0/8"
 HOLDERS_OF_AN_ADDRESS = 50
+US = 1000.0
+"""Microseconds of a millisecond."""
 GOAL_US = 10.0
 SLOWDOWN_GOAL = 2.0
 
@@ -47,20 +48,24 @@ class Size:
 
     allocations: int
     points: tuple[int, ...]
-    window: int
     others: int
     runs: int
 
 
-FULL = Size(1_000_000, (100, 1_000, 10_000, 100_000, 1_000_000), 100, 50_000, 3)
-SMALL = Size(2_000, (100, 1_000, 2_000), 50, 500, 2)
+FULL = Size(1_000_000, (100, 1_000, 10_000, 100_000, 1_000_000), 50_000, 3)
+SMALL = Size(2_000, (100, 1_000, 2_000), 500, 2)
+LEAST_WINDOW = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Microseconds of one allocation: of all, of the tenths, and at the points of the curve."""
+    """Microseconds of one allocation: of all, of the tenths, and at the points of the curve.
+
+    The curve is in microseconds of the processor, as its windows are short.
+    """
 
     mean: float
+    processor: float
     tenths: tuple[float, ...]
     curve: tuple[float, ...]
 
@@ -93,33 +98,39 @@ def allocate(allocator: Allocator, keys: Sequence[ObjectKey], claims: Sequence[C
         allocator.assign(POOL, address, key, claim)
 
 
-def timed(work: Callable[[], None]) -> float:
-    """Give the microseconds that some work takes."""
-    started_at = time.perf_counter()
-    work()
-    return 1e6 * (time.perf_counter() - started_at)
+def window(point: int) -> int:
+    """Tell over how many allocations a point of the curve is the mean."""
+    return max(LEAST_WINDOW, point // 10)
 
 
 def run_ours(size: Size) -> Run:
-    """Fill the pool in steps that end at the windows of the curve and at each tenth."""
+    """Fill the pool in steps that end where a window of the curve or a tenth does."""
     allocator, keys = new_allocator(), services(size.allocations)
     claim = claim_of(0, shares=False)
     tenth = size.allocations // 10
-    ends = {point - size.window: 0 for point in size.points} | dict.fromkeys(size.points, 1)
-    stops = sorted({*ends, *(tenth * number for number in range(1, 11))} - {0})
-    tenths = [0.0] * 10
-    curve: dict[int, float] = {}
-    before = 0
-    for stop in stops:
+    begins = {point - window(point): point for point in size.points}
+    stops = {*begins, *size.points, *range(tenth, size.allocations + 1, tenth)}
+    clock, curve = [0.0] * 10, dict.fromkeys(size.points, 0.0)
+    processor, before = 0.0, 0
+    for stop in sorted(stops - {0}):
         part = keys[before:stop]
         claims = [claim] * len(part)
-        took = timed(partial(allocate, allocator, part, claims))
-        tenths[before // tenth] += took / tenth
-        if stop in size.points and stop - before == size.window:
-            curve[stop] = took / size.window
+        watch = Stopwatch()
+        allocate(allocator, part, claims)
+        took = watch.read()
+        clock[before // tenth] += took.clock
+        processor += took.processor
+        for begin, point in begins.items():
+            if begin <= before and stop <= point:
+                curve[point] += took.processor
         before = stop
     check(allocator, size.allocations, size.allocations)
-    return Run(sum(tenths) / 10, tuple(tenths), tuple(curve[point] for point in size.points))
+    return Run(
+        US * sum(clock) / size.allocations,
+        US * processor / size.allocations,
+        tuple(US * item / tenth for item in clock),
+        tuple(US * took / window(point) for point, took in curve.items()),
+    )
 
 
 def run_limit(size: Size) -> float:
@@ -128,11 +139,10 @@ def run_limit(size: Size) -> float:
     held: dict[IPv4Address, ObjectKey] = {}
     first = int(IPv4Address(PREFIX.partition("/")[0]))
 
-    def fill() -> None:
-        for number, key in enumerate(keys, first):
-            held[IPv4Address(number)] = key
-
-    return timed(fill) / size.allocations
+    watch = Stopwatch()
+    for number, key in enumerate(keys, first):
+        held[IPv4Address(number)] = key
+    return US * watch.read().clock / size.allocations
 
 
 def check(allocator: Allocator, held: int, services_held: int) -> None:
@@ -146,7 +156,7 @@ def check(allocator: Allocator, held: int, services_held: int) -> None:
 
 
 def run_other(size: Size, *, shares: bool) -> tuple[float, float]:
-    """Allocate where others scan; gives microseconds of the first tenth and of the last."""
+    """Allocate where others scan; gives processor time of the first tenth and of the last."""
     allocator = new_allocator(WIDE_PREFIX, avoids=True)
     keys = services(size.others)
     claims = [claim_of(number, shares=shares) for number in range(size.others)]
@@ -154,7 +164,9 @@ def run_other(size: Size, *, shares: bool) -> tuple[float, float]:
     times: list[float] = []
     for at in range(0, size.others, tenth):
         part = slice(at, at + tenth)
-        times.append(timed(partial(allocate, allocator, keys[part], claims[part])) / tenth)
+        watch = Stopwatch()
+        allocate(allocator, keys[part], claims[part])
+        times.append(US * watch.read().processor / tenth)
     held = size.others // HOLDERS_OF_AN_ADDRESS if shares else size.others
     check(allocator, held, size.others)
     return times[0], times[-1]
@@ -172,7 +184,11 @@ async def measure(context: Context) -> list[Figure]:
             limit.append(run_limit(size))
             found = ours[-1]
             context.say(f"run {number + 1}: {1e6 / found.mean:.0f} allocations/s")
-        notes = (curve_note(size, ours), *other_notes(size))
+        notes = (
+            f"processor time, us: {spread([item.processor for item in ours])}",
+            curve_note(size, ours),
+            *other_notes(size),
+        )
     work = f"one allocation, from an empty {PREFIX} to {size.allocations} held"
     return [
         Figure(
@@ -199,7 +215,7 @@ def curve_note(size: Size, runs: Sequence[Run]) -> str:
     points = ", ".join(
         f"{point}: {cost:.1f}" for point, cost in zip(size.points, best, strict=True)
     )
-    return f"us of one allocation when so many are held: {points}"
+    return f"processor time of one allocation when so many are held, us: {points}"
 
 
 def other_notes(size: Size) -> list[str]:
@@ -211,7 +227,7 @@ def other_notes(size: Size) -> list[str]:
     ):
         first, last = run_other(size, shares=shares)
         notes.append(
-            f"{words}, {size.others} Services: {first:.1f} us in the first tenth, "
+            f"{words}, {size.others} Services, processor time: {first:.1f} us in the first tenth, "
             f"{last:.1f} us in the last"
         )
     return notes
