@@ -444,7 +444,7 @@ def test_the_check_of_invariants_can_fail(spoil: str) -> None:
         case "holders":
             made._allocations[ip("10.0.0.1")].holders.clear()
         case "by_service":
-            made._by_service[B] = {ip("10.0.0.1"): None}
+            made._by_service[B] = (ip("10.0.0.1"),)
         case "held":
             pool.held.clear()
         case "free":

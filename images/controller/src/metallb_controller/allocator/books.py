@@ -57,5 +57,5 @@ class Books:
 
     pools: dict[str, Pool]
     allocations: dict[IPAddress, Allocation]
-    by_service: dict[ObjectKey, dict[IPAddress, None]]
+    by_service: dict[ObjectKey, tuple[IPAddress, ...]]
     retention: Retention

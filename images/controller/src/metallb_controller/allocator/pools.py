@@ -34,7 +34,7 @@ class PoolState:
         self._most_holders = most_holders
         self._pools: dict[str, Pool] = {}
         self._allocations: dict[IPAddress, Allocation] = {}
-        self._by_service: dict[ObjectKey, dict[IPAddress, None]] = {}
+        self._by_service: dict[ObjectKey, tuple[IPAddress, ...]] = {}
         self._spans = SpanIndex()
         self._retention = Retention()
 

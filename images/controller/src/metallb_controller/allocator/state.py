@@ -43,7 +43,7 @@ class Allocator(PoolState):
 
     def addresses_of(self, service: ObjectKey) -> tuple[IPAddress, ...]:
         """Give the addresses that a Service holds, in the order in which it got them."""
-        return tuple(self._by_service.get(service, ()))
+        return self._by_service.get(service, ())
 
     def holders(self, address: IPAddress) -> tuple[ObjectKey, ...]:
         """Give the Services that hold an address, the senior one first."""
@@ -233,7 +233,7 @@ class Allocator(PoolState):
         allocation.holders[service] = claim
         if before is None:
             self._pools[allocation.pool].count(address, service.namespace, 1)
-            self._by_service.setdefault(service, {})[address] = None
+            self._by_service[service] = (*self._by_service.get(service, ()), address)
         if allocation.occupancy is not None or claim.sharing_key:
             self._recount(allocation, before, claim)
             self._index_sharing(allocation, address, may_open=before is not None)
@@ -261,9 +261,10 @@ class Allocator(PoolState):
         """Take an address from a Service; tell whether nobody holds it now."""
         allocation = self._allocations[address]
         claim = allocation.holders.pop(service)
-        mine = self._by_service[service]
-        del mine[address]
-        if not mine:
+        mine = tuple(item for item in self._by_service[service] if item != address)
+        if mine:
+            self._by_service[service] = mine
+        else:
             del self._by_service[service]
         self._pools[allocation.pool].count(address, service.namespace, -1)
         if allocation.occupancy is not None:
