@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 READ = ("get", "list", "watch")
 WRITE = ("create", "update", "patch", "delete", "deletecollection")
-REPORTS = {"virtualips", "servicel2statuses", "servicebgpstatuses"}
+REPORTS = {"virtualips", "servicel2statuses", "servicebgpstatuses", "configurationstates"}
 """Kinds that the module writes, and nobody else."""
 SECRET = {"metalloadbalancerbgppeers", "bgppeers"}
 """Kinds that may have passwords or name them."""
