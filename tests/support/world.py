@@ -364,9 +364,10 @@ class Leader:
             while self.is_late:
                 self.deliver()
             self.step()
+            has_written = bool(self.under_way)
             while self.under_way:
                 self.execute()
-            if self.reconciler.has_work():
+            if has_written or self.reconciler.has_work():
                 continue
             due_at = self.reconciler.get_timer()
             if due_at is None or due_at > self.now + 200:
