@@ -169,3 +169,11 @@ def test_annotations_of_metallb_are_read_under_the_prefix_that_is_there_first() 
 
 def test_addresses_are_written_with_their_mode() -> None:
     assert ingress_object(("10.0.0.1",)) == [{"ip": "10.0.0.1", "ipMode": "VIP"}]
+
+
+def test_hostnames_stand_beside_their_addresses() -> None:
+    found = ingress_object(("10.0.0.1", "10.0.0.2"), ("a.example.com", ""))
+    assert found == [
+        {"ip": "10.0.0.1", "ipMode": "VIP", "hostname": "a.example.com"},
+        {"ip": "10.0.0.2", "ipMode": "VIP"},
+    ]

@@ -240,3 +240,20 @@ def test_no_annotation_makes_reading_raise(
     wish = read_wish(read_service(service_object(count=count, ips=ips, key=key)), dialect)
     assert wish.count is None or 1 <= wish.count <= MAX_ADDRESSES_PER_FAMILY
     assert len(set(wish.requested)) == len(wish.requested)
+
+
+@pytest.mark.parametrize(
+    ("text", "hostname", "reasons"),
+    [
+        (None, None, []),
+        ("", "", []),
+        ("web.example.com", "web.example.com", []),
+        ("Web_1", None, [RequestReason.INVALID_HOSTNAME]),
+    ],
+)
+def test_a_hostname_is_read(
+    text: str | None, hostname: str | None, reasons: list[RequestReason]
+) -> None:
+    notes = {} if text is None else {"network.deckhouse.io/load-balancer-hostname": text}
+    wish = _pool_wish(notes)
+    assert (wish.hostname, _reasons(wish)) == (hostname, reasons)
