@@ -2,8 +2,8 @@
 
 An object is refused for what would keep a part of it from working, and only then; what is merely
 doubtful gives a warning. One alone is judged by its reader; among all others by
-`metallb.domain.validation`. Here is what is left: objects of metallb.io anywhere but in the module's
-namespace or MetalLB's, and pools that are deleted while Services hold their addresses.
+`metallb.domain.validation`. Here is what is left: objects of metallb.io that are neither in the
+module's namespace nor in MetalLB's, and pools that are deleted while Services hold their addresses.
 """
 
 from __future__ import annotations

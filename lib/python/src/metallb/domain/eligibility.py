@@ -34,9 +34,7 @@ class NodeRefusal(StrEnum):
     NOT_READY = "NotReady"
 
 
-def why_not(
-    node: Node, selector: Selector, speakers: Container[NodeName]
-) -> NodeRefusal | None:
+def why_not(node: Node, selector: Selector, speakers: Container[NodeName]) -> NodeRefusal | None:
     """Tell why a node may not announce; the first reason that holds; None: it may.
 
     `speakers` are the nodes whose speaker is present.
