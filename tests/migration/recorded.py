@@ -46,11 +46,12 @@ def recorded(name: str) -> list[JsonObject]:
     return list(yaml.safe_load_all((STATES / f"{name}.yaml").read_text()))
 
 
-def crds() -> list[JsonObject]:
+def crds(objects: list[JsonObject]) -> list[JsonObject]:
     """Give the kinds of this module, and those that a Deckhouse cluster has besides."""
+    is_deckhouse = any(item["kind"] in DECKHOUSE_KINDS for item in objects)
     paths = sorted((ROOT / "crds").rglob("*.yaml"))
     ours = [yaml.safe_load(path.read_text()) for path in paths if "doc-ru-" not in path.name]
-    return [*ours, OLD_CRD, MODULE_CONFIG_CRD]
+    return [*ours, *((OLD_CRD, MODULE_CONFIG_CRD) if is_deckhouse else ())]
 
 
 def resource_of(value: JsonObject) -> Resource:
@@ -82,7 +83,7 @@ class RecordedCluster:
     ) -> AsyncIterator[RecordedCluster]:
         """Connect, and make all objects with their statuses."""
         async with ApiClient(load_connection(str(kubeconfig))) as client:
-            await ensure_crds(client, crds())
+            await ensure_crds(client, crds(objects))
             for value in objects:
                 await _make(client, value)
             yield cls(kubeconfig, client, objects)

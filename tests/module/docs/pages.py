@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-NAMES = ("README", "CONFIGURATION", "CR", "EXAMPLES", "FAQ")
+NAMES = ("README", "CONFIGURATION", "CR", "EXAMPLES", "FAQ", "MIGRATION")
 
 _FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```\n", re.M | re.S)
 _CODE = re.compile(r"`([^`\n]+)`")
