@@ -480,3 +480,12 @@ def test_who_is_leaving_an_address_may_come_back_when_it_can_be_shared_again() -
     world.put(service("a", 80, "Local"))
     leader.settle()
     assert world.addresses("a") == world.addresses("b") == ["10.0.0.1"]
+
+
+def test_what_is_wrong_between_objects_is_found_by_kind_and_key() -> None:
+    _, leader = settled(pool_object(ranges=("10.0.0.300",)), ADV)
+    catalogue = leader.reconciler.catalogue
+    ((kind, key), problems) = next(iter(catalogue.all_problems().items()))
+    assert (kind, str(key)) == ("IPAddressPool", "d8-metallb/front")
+    assert problems[0].path == ".spec.addresses[0]"
+    assert [item.name for item in catalogue.sources()] == ["front"]

@@ -193,7 +193,7 @@ class Reports:
     def _native_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> PoolStatus:
         held = Counter(map(family_of, self._allocator.held(pool.key)))
         free = {
-            family: min(self._allocator.free_count(pool.key, family), INT64_MAX)
+            family: min(self._allocator.capacity(pool.key, family).free, INT64_MAX)
             for family in Family
         }
         counts = PoolCounts(

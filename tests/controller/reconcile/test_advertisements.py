@@ -1,0 +1,43 @@
+"""What advertisements say of one VIP, without the rest of the reconciler."""
+
+from __future__ import annotations
+
+from metallb.api.nodes import NodeName, read_node
+from metallb.api.selectors import LabelSelector
+from metallb.domain.address_pools import Layer2Advertisement, NodePreference
+from metallb_controller.reconcile.advertisements import Coverage, Reach, bgp_orders
+from support.objects import node_object
+
+RED = LabelSelector.of({"rack": "red"})
+NODES = [
+    read_node(node_object("a", labels={"rack": "red"})),
+    read_node(node_object("b")),
+]
+A, B = NodeName("a"), NodeName("b")
+
+
+def test_without_differences_all_vips_have_one_answer() -> None:
+    found = Coverage.of((Layer2Advertisement("x", (RED,), interfaces=("eth1",)),), NODES)
+    assert found.items == ()
+    assert found.reach([{}]) == Reach(None, ("eth1",), {})
+    assert found.matches({"rack": "red"})
+    assert not found.matches({})
+
+
+def test_a_preference_for_nodes_that_are_not_there_prefers_nobody() -> None:
+    wish = NodePreference(10, LabelSelector.of({"rack": "blue"}))
+    reach = Coverage.of((Layer2Advertisement("x", preferences=(wish,)),), NODES).reach([{}])
+    assert reach.split((A, B), None) == (None, ())
+
+
+def test_preferred_nodes_that_may_not_announce_are_passed_over() -> None:
+    wish = NodePreference(10, RED)
+    reach = Coverage.of((Layer2Advertisement("x", preferences=(wish,)),), NODES).reach([{}])
+    assert reach.split((A, B), None) == (frozenset([A]), (B,))
+    assert reach.split((B,), None) == (None, ())
+    assert reach.split((A, B), frozenset([B])) == (frozenset([B]), ())
+    assert reach.split((), frozenset([B])) == (frozenset([B]), ())
+
+
+def test_a_pool_that_is_gone_is_not_announced_by_bgp() -> None:
+    assert bgp_orders(None, [{}]) is None
