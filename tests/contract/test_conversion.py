@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
+from contract.api import eventually
 from contract.crds import ANYTHING, DEFINITIONS, definition, established, group_of
 from contract.hooks import Configuration, Hooks, rule
 from metallb_lab.apiserver.documents import copied
@@ -57,9 +58,18 @@ def converted(value: Document, version: str) -> Document:
 
 
 @pytest.fixture
-async def hooks(tmp_path: Path) -> AsyncIterator[Converter]:
+async def hooks(api: Api, tmp_path: Path) -> AsyncIterator[Converter]:
+    """A converter; its CRD goes first, since the real server fills its caches at any time."""
     async with Converter(tmp_path) as running:
         yield running
+        running.answers.clear()
+        where = f"{DEFINITIONS}/widgets.{group_of(api)}"
+
+        async def is_gone() -> bool:
+            await api.delete(where)
+            return (await api.get(where)).status == 404
+
+        await eventually(is_gone)
 
 
 def crd(api: Api, hooks: Converter) -> Document:
