@@ -90,6 +90,13 @@ def test_a_wrong_argument_is_refused_with_words(image: Image, tmp_path: Path) ->
     assert "--no-such-argument" in done.stderr
 
 
+def test_the_controller_can_plan_a_move(images: dict[str, Image], tmp_path: Path) -> None:
+    command = [*images["controller"].entrypoint, "migrate", "--from=metallb"]
+    done = run(tmp_path / "bundle", images["controller"], [*command, "--kubeconfig=/nowhere"])
+    assert done.returncode == 2
+    assert "no way to the API server" in done.stderr
+
+
 def test_the_proxy_tells_its_arguments(images: dict[str, Image], tmp_path: Path) -> None:
     proxy = images["kube-rbac-proxy"]
     done = run(tmp_path / "bundle", proxy, [*proxy.entrypoint, "--help"])
