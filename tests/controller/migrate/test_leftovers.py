@@ -72,11 +72,13 @@ def test_programs(labels: dict[str, str], arguments: list[str], is_old: bool) ->
     assert [item.key.name for item in found.programs] == (["x"] if is_old else [])
 
 
-def test_programs_run_while_they_have_pods() -> None:
+def test_programs_are_there_with_their_pods() -> None:
     stopped = workload("controller", {"app": "metallb"}, "--lb-class=ours", pods=0)
     found = find_leftovers({"Deployment": [stopped], "DaemonSet": [SPEAKER]})
-    assert [item.key.name for item in found.programs] == ["speaker", "controller"]
-    assert [item.key.name for item in found.running] == ["speaker"]
+    assert [(item.key.name, item.pods) for item in found.programs] == [
+        ("speaker", 1),
+        ("controller", 0),
+    ]
     assert found.load_balancer_class == "ours"
 
 
@@ -133,6 +135,17 @@ def test_the_old_controller_is_stopped_before_addresses_are_entered() -> None:
         "install this module, and keep the kinds, pools and advertisements where they are",
     ]
     assert steps(move, is_applied=True)[1] == "run this with --apply again"
+
+
+def test_frr_k8s_may_be_somebody_elses_too() -> None:
+    router = workload("frr-k8s", {"app.kubernetes.io/name": "frr-k8s"})
+    webhook = workload("frr-k8s-webhook-server", {"app": "frr-k8s"})
+    told = steps(move_of({**RUNNING, "DaemonSet": [router], "Deployment": [webhook]}))
+    assert [text.partition(",")[0] for text in told] == [
+        "run this with --apply",
+        "delete the FRRConfigurations that MetalLB made",
+        "install this module",
+    ]
 
 
 def test_without_leftovers_there_is_little_to_do() -> None:

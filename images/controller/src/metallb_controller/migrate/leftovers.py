@@ -2,7 +2,8 @@
 
 Two programs that announce the same addresses, or write the same statuses, are one too many; and a
 webhook whose server is gone refuses every write of the kinds that it judges. MetalLB's programs are
-known by their labels, in any namespace. Deckhouse's have the names and labels of ours, but another
+known by their labels, in any namespace; so is frr-k8s, which MetalLB speaks BGP through and others
+may use too. Deckhouse's have the names and labels of ours, but another
 argument for the port of metrics.
 """
 
@@ -19,25 +20,30 @@ from metallb.domain.webhook_registration import CONFIGURATION, CONVERTED
 from metallb_controller.migrate.cluster import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from metallb.api.fields import JsonObject
     from metallb_controller.migrate.cluster import Objects
 
 VIRTUAL_IP_CRD = "virtualips.network.deckhouse.io"
-_APPS = ("metallb", "frr-k8s")
+_ROUTER = "frr-k8s"
+_APPS = ("metallb", _ROUTER)
 _OUR_PORT = "--metrics-port"
 _CLASS_OPTION = "--lb-class="
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A workload of the old installation; `pods` are those that run, or are wanted."""
+    """A workload of the old installation; `pods` are those that run, or are wanted.
+
+    `is_router`: it is frr-k8s.
+    """
 
     kind: str
     key: ObjectKey
     pods: int
     load_balancer_class: str = ""
+    is_router: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +60,6 @@ class Leftovers:
     converter: str = ""
     has_old_kind: bool = False
     has_ledger: bool = True
-
-    @property
-    def running(self) -> tuple[Program, ...]:
-        """Give the programs that run."""
-        return tuple(item for item in self.programs if item.pods)
 
     @property
     def load_balancer_class(self) -> str:
@@ -93,7 +94,11 @@ def _is_old(value: JsonObject) -> bool:
     labels = labels_of(value)
     if labels.get("module") == "metallb" and labels.get("heritage") == "deckhouse":
         return not any(item.startswith(_OUR_PORT) for item in _arguments(value))
-    return labels.get("app") in _APPS or labels.get("app.kubernetes.io/name") in _APPS
+    return not _names(labels).isdisjoint(_APPS)
+
+
+def _names(labels: Mapping[str, str]) -> set[str]:
+    return {labels.get("app", ""), labels.get("app.kubernetes.io/name", "")}
 
 
 def _arguments(value: JsonObject) -> tuple[str, ...]:
@@ -111,6 +116,7 @@ def _program(kind: str, value: JsonObject) -> Program:
         read_metadata(fields).key,
         status.integer(name, 0, 0, 2**31 - 1),
         next(named, _CLASS_OPTION).removeprefix(_CLASS_OPTION),
+        _ROUTER in _names(labels_of(value)),
     )
 
 

@@ -140,7 +140,8 @@ def _steps(origin: Origin, plan: Plan, leftovers: Leftovers, *, is_applied: bool
             yield "run this with --apply: the module itself enters only what Services show"
         yield "switch the module's source; the old programs and the internal kind go by themselves"
         return
-    controllers = [item for item in leftovers.running if item.kind == "Deployment"]
+    own = [item for item in leftovers.programs if not item.is_router]
+    controllers = [item for item in own if item.kind == "Deployment" and item.pods]
     for item in controllers:
         yield (
             f"stop the old controller, so that it gives no more addresses: kubectl --namespace "
@@ -150,9 +151,14 @@ def _steps(origin: Origin, plan: Plan, leftovers: Leftovers, *, is_applied: bool
         yield "run this with --apply" + (" again" if is_applied else "")
     for name in leftovers.webhooks:
         yield f"kubectl delete validatingwebhookconfiguration {name}"
-    for item in leftovers.programs:
+    for item in own:
         yield (
             f"kubectl --namespace {item.key.namespace} delete {item.kind.lower()} {item.key.name}"
+        )
+    if len(own) < len(leftovers.programs):
+        yield (
+            "delete the FRRConfigurations that MetalLB made, for frr-k8s goes on announcing what "
+            "they say; and frr-k8s itself, if nobody else uses it"
         )
     if leftovers.converter:
         yield (
