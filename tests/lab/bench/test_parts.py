@@ -10,12 +10,21 @@ import pytest
 
 from metallb_lab import objects, tools
 from metallb_lab.apiserver import certificates
-from metallb_lab.bench import dataset, failover, keepalived, latency, throughput
+from metallb_lab.bench import (
+    bodies,
+    dataset,
+    failover,
+    keepalived,
+    latency,
+    restart,
+    stream,
+    throughput,
+)
 from metallb_lab.bench.access import read_connection
+from metallb_lab.bench.arrivals import Arrivals
 from metallb_lab.bench.benchmark import BenchmarkError
 from metallb_lab.bench.conversation import Conversation
 from metallb_lab.bench.failover import Outage
-from metallb_lab.bench.throughput import Arrivals
 from metallb_lab.realserver import kubeconfig
 
 if TYPE_CHECKING:
@@ -39,9 +48,15 @@ def test_data_are_kept_by_all_that_decides_them(monkeypatch: pytest.MonkeyPatch)
     assert len(keys) == 2
     monkeypatch.setattr(tools.ToolSet, "digest", lambda self: "another build")
     keys.add(dataset.key(10))
-    monkeypatch.setattr(dataset, "service_name", lambda number: f"other-{number}")
+    monkeypatch.setattr(bodies, "service_name", lambda number: f"other-{number}")
     keys.add(dataset.key(10))
-    assert len(keys) == 4
+    keys.add(dataset.key(10, has_services=False))
+    assert len(keys) == 5
+
+
+def test_services_can_be_left_to_be_created() -> None:
+    made = list(dataset.data(2, has_services=False))
+    assert [resource.plural for resource, _ in made] == ["endpointslices"] * 2
 
 
 # ---------------------------------------------------------------- keepalived
@@ -149,13 +164,42 @@ def test_f7_is_a_ratio_of_rates() -> None:
         throughput.Run(25.0, 0.1, 10.0, 30.0, 160.0),
     ]
     limit = [throughput.Run(18.0, 0.1, 6.0, 30.0, 60.0)]
-    rate, memory = throughput.figures(10_000, 32, ours, limit)
+    rate, memory = throughput.figures(throughput.F7, 10_000, 32, ours, limit)
     assert rate.ours.values == (500.0, 400.0)
     assert rate.ours.worst == 400.0
     assert rate.ratio == pytest.approx(0.81)
     assert rate.is_met
     assert memory.is_met
     assert memory.ours.worst == 160.0
+    rate, memory = throughput.figures(throughput.POOL, 10_000, 32, ours, limit)
+    assert (rate.id, rate.is_met) == ("POOL", True)
+    assert (memory.id, memory.is_met) == ("POOL-memory", False)
+
+
+# ---------------------------------------------------------------- STREAM, RESTART
+
+
+def test_the_lag_behind_the_last_creation_is_set_beside_a_bare_client() -> None:
+    ours = [stream.Run(50.0, 0.4), stream.Run(50.0, 1.2), stream.Run(50.0, 0.9)]
+    found = stream.figure(10_000, 16, ours, [stream.Run(45.0, 0.3)])
+    assert found.is_met
+    assert (found.ours.median, found.ours.worst) == (0.9, 1.2)
+    assert found.notes[0] == "ours 0.400 s behind, created at 200/s"
+
+
+def test_a_needless_write_is_found_by_the_version() -> None:
+    before = {("services", "a"): "1", ("virtualips", "a"): "2", ("services", "b"): "3"}
+    assert restart.changed(before, {**before, ("services", "new"): "9"}) == []
+    after = {("services", "a"): "1", ("virtualips", "a"): "4"}
+    assert restart.changed(before, after) == [("services", "b"), ("virtualips", "a")]
+
+
+def test_one_needless_write_is_one_too_many() -> None:
+    limit = [restart.Run(2.0, 0, 60.0)]
+    starts = [restart.Run(3.0, 0, 140.0), restart.Run(4.9, 1, 140.0)]
+    seconds, writes, memory = restart.figures(10_000, starts, limit)
+    assert (seconds.is_met, writes.is_met, memory.is_met) == (True, False, True)
+    assert restart.figures(10_000, starts[:1], limit)[1].is_met
 
 
 # ---------------------------------------------------------------- F8, F1

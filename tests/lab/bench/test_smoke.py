@@ -81,11 +81,34 @@ def test_latency(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @needs_root
-def test_throughput(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rows(tmp_path, "--only", "F7")
-    assert_positive(found["F7"])
-    assert_positive(found["F7-memory"])
-    assert found["F7"]["unit"] == "Services/s"
+@pytest.mark.parametrize("name", ["F7", "POOL"])
+def test_throughput(tmp_path: Path, name: str) -> None:
+    found = rows(tmp_path, "--only", name)
+    assert_positive(found[name])
+    assert_positive(found[f"{name}-memory"])
+    assert found[name]["unit"] == "Services/s"
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
+def test_stream(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "STREAM")["STREAM"]
+    assert found["ours"]["median"] >= 0
+    assert found["unit"] == "s"
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
+def test_restart(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "RESTART")
+    assert list(found) == ["RESTART", "RESTART-writes", "RESTART-memory"]
+    assert_positive(found["RESTART"])
+    assert_positive(found["RESTART-memory"])
+    assert found["RESTART-writes"]["met"]
 
 
 @pytest.mark.real

@@ -4,7 +4,9 @@ runner      the command line, one benchmark after the other
 figures     a figure, its goal, its ratio          report     how it is shown
 machine     load of the machine, CPU and memory of a process
 F1          failover, keepalived
-F7          throughput, dataset, rig, bare
+F7, POOL    throughput, dataset, rig, bare; supply, replicas and arrivals for these and the next
+STREAM      stream, bare
+RESTART     restart, barestart
 F8          latency, asker, barechain
 ALLOC       allocation
 ADMIT       admission

@@ -1,12 +1,17 @@
-"""The bare client of F7: the writes that 10 000 Services need, and nothing else.
+"""The bare client: the writes that Services need, and nothing else.
 
-For each Service one VirtualIP is created and then the Service's status patched, by as many workers
-as there are connections. There is no watching, no deciding, no looking at the answers beyond their
-code; bodies are encoded ahead of time. aiohttp and uvloop, as the controller itself uses.
+    assign   for each Service that is there, create its VirtualIP and then patch its status
+    create   create Services
+    follow   watch Services, and for each new one do as `assign` does
 
-    python -m metallb_lab.bench.bare --kubeconfig FILE --class NAME --first ADDRESS --nodes n1,n2
+Each by as many workers as there are connections. There is no deciding, and no looking at the
+answers beyond their code; bodies are encoded ahead of time where they are known. aiohttp and
+uvloop, as the controller itself uses.
 
-Says {"ready": SERVICES}; then, for each {"first": I, "count": N, "connections": C}, {"seconds": S}.
+    python -m metallb_lab.bench.bare --kubeconfig FILE --pool KEY --first ADDRESS --nodes n1,n2
+
+Says {"ready": SERVICES}; then, for each {"do": WORK, "first": I, "count": N, "connections": C},
+{"seconds": S}. `follow` says {"watching": true} first, and takes the addresses in turn.
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from metallb.api.meta import ObjectKey
 from metallb.kube.client import ApiClient, PatchType
 from metallb_lab import objects
 from metallb_lab.bench import bodies
-from metallb_lab.bench.access import read_connection
+from metallb_lab.bench.access import events, read_connection
 from metallb_lab.bench.conversation import say
 
 if TYPE_CHECKING:
@@ -47,27 +52,29 @@ class Write:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The writes of one Service, in their order."""
-
-    entry: Write
-    status: Write
+Job = tuple[Write, ...]
+"""The writes for one Service, in their order."""
 
 
-def job(service: JsonObject, address: str, class_name: str, nodes: Sequence[str]) -> Job:
-    """Make the writes for a Service as it was read."""
+def assignment(service: JsonObject, address: str, pool: str, nodes: Sequence[str]) -> Job:
+    """Make the writes that give an address to a Service as it was read."""
     meta = service["metadata"]
     key = ObjectKey(meta["namespace"], meta["name"])
-    entry = bodies.virtual_ip(address, class_name, key, nodes)
+    entry = bodies.virtual_ip(address, pool, key, nodes)
     status = bodies.service_status(
-        meta["uid"], meta["resourceVersion"], address, class_name, bodies.now()
+        meta["uid"], meta["resourceVersion"], address, pool, bodies.now()
     )
     path = objects.SERVICES.path(key.namespace, key.name, "status")
-    return Job(
+    return (
         Write("POST", objects.VIRTUAL_IPS.path(), "application/json", orjson.dumps(entry)),
         Write("PATCH", path, PatchType.STRATEGIC.value, orjson.dumps(status)),
     )
+
+
+def creation(number: int) -> Job:
+    """Make the write that creates a Service."""
+    body = orjson.dumps(bodies.service(number))
+    return (Write("POST", objects.SERVICES.path("default"), "application/json", body),)
 
 
 class Sender:
@@ -90,10 +97,23 @@ class Sender:
                 group.create_task(self._work(queue))
         return time.monotonic() - began_at
 
+    async def send_as_they_come(self, jobs: asyncio.Queue[Job], count: int) -> None:
+        """Carry out so many jobs that come by and by."""
+        left = iter(range(count))
+
+        async def work() -> None:
+            for _ in left:
+                for write in await jobs.get():
+                    await self._send(write)
+
+        async with self._session, asyncio.TaskGroup() as group:
+            for _ in range(self._workers):
+                group.create_task(work())
+
     async def _work(self, queue: Iterator[Job]) -> None:
-        for item in queue:
-            await self._send(item.entry)
-            await self._send(item.status)
+        for job in queue:
+            for write in job:
+                await self._send(write)
 
     async def _send(self, write: Write) -> None:
         async with self._session.request(
@@ -107,36 +127,68 @@ class Sender:
                 raise RuntimeError(f"{write.method} {write.path}: {answer[:500]!r}")
 
 
-async def _read_jobs(connection: Connection, given: argparse.Namespace) -> list[Job]:
-    first, nodes = ip_address(given.first), given.nodes.split(",")
-    jobs: list[Job] = []
-    async with ApiClient(connection) as client:
-        async for page in client.list_pages(objects.SERVICES):
-            jobs += [
-                job(service, str(first + len(jobs) + number), given.class_name, nodes)
-                for number, service in enumerate(
-                    item for item in page.items if item["spec"]["type"] == "LoadBalancer"
-                )
-            ]
-    return jobs
+class Bare:
+    """What the process does when it is told to."""
+
+    def __init__(self, connection: Connection, given: argparse.Namespace) -> None:
+        self._connection = connection
+        self._first = ip_address(given.first)
+        self._pool: str = given.pool
+        self._nodes: list[str] = given.nodes.split(",")
+        self._jobs: list[Job] = []
+
+    def _job(self, service: JsonObject, place: int) -> Job:
+        return assignment(service, str(self._first + place), self._pool, self._nodes)
+
+    async def read(self) -> int:
+        """Read the Services that are there; gives how many."""
+        async with ApiClient(self._connection) as client:
+            async for page in client.list_pages(objects.SERVICES):
+                for service in page.items:
+                    if service["spec"]["type"] == "LoadBalancer":
+                        self._jobs.append(self._job(service, len(self._jobs)))
+        return len(self._jobs)
+
+    async def do(self, work: str, first: int, count: int, connections: int) -> float:
+        """Carry out an order; gives the seconds that it took."""
+        sender = Sender(self._connection, connections)
+        if work == "follow":
+            return await self._follow(sender, count)
+        if work == "create":
+            return await sender.send_all([creation(first + number) for number in range(count)])
+        return await sender.send_all(self._jobs[first : first + count])
+
+    async def _follow(self, sender: Sender, count: int) -> float:
+        began_at = time.monotonic()
+        jobs: asyncio.Queue[Job] = asyncio.Queue()
+        async with ApiClient(self._connection) as client:
+            watching = asyncio.create_task(self._watch(client, jobs))
+            await sender.send_as_they_come(jobs, count)
+            watching.cancel()
+        return time.monotonic() - began_at
+
+    async def _watch(self, client: ApiClient, jobs: asyncio.Queue[Job]) -> None:
+        place = 0
+        async for kind, service in events(client, objects.SERVICES):
+            if kind == "ADDED":
+                jobs.put_nowait(self._job(service, place))
+                place += 1
 
 
 async def _run(given: argparse.Namespace) -> None:
-    connection = read_connection(given.kubeconfig)
-    jobs = await _read_jobs(connection, given)
-    say(ready=len(jobs))
+    bare = Bare(read_connection(given.kubeconfig), given)
+    say(ready=await bare.read())
     while line := await asyncio.to_thread(sys.stdin.readline):
         order = orjson.loads(line)
-        chosen = jobs[order["first"] : order["first"] + order["count"]]
-        seconds = await Sender(connection, order["connections"]).send_all(chosen)
-        say(seconds=seconds)
+        work, first, count = order["do"], order["first"], order["count"]
+        say(seconds=await bare.do(work, first, count, order["connections"]))
 
 
 def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kubeconfig", required=True)
-    parser.add_argument("--class", dest="class_name", required=True)
+    parser.add_argument("--pool", required=True, help="key of the pool that VirtualIPs name")
     parser.add_argument("--first", required=True, help="the first address")
     parser.add_argument("--nodes", required=True, help="names, parted by commas")
     uvloop.run(_run(parser.parse_args()))

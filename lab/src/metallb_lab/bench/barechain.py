@@ -18,7 +18,6 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-import orjson
 import uvloop
 
 from metallb.api.meta import ObjectKey
@@ -26,34 +25,14 @@ from metallb.api.services import ADDRESSES_ANNOTATION
 from metallb.kube.client import ApiClient, PatchType
 from metallb_lab import objects
 from metallb_lab.bench import bodies
-from metallb_lab.bench.access import read_connection
-from metallb_lab.bench.conversation import say
+from metallb_lab.bench.access import events, read_connection
 from metallb_speaker.l2.arp import ArpPacket, decode, encode_reply
 from metallb_speaker.l2.iana import ArpOpcode, EtherType
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
-    from metallb.kube.client import JsonObject, Resource
-
-WATCH_SECONDS = 3600
 FRAME_BYTES = 1522
-
-
-async def events(client: ApiClient, resource: Resource) -> AsyncIterator[tuple[str, JsonObject]]:
-    """Watch a kind from now on."""
-    version = ""
-    async for page in client.list_pages(resource):
-        version = page.resource_version
-    say(watching=True)
-    async for line in client.watch_lines(
-        resource,
-        timeout_seconds=WATCH_SECONDS,
-        stall_seconds=WATCH_SECONDS,
-        resourceVersion=version,
-    ):
-        event = orjson.loads(line)
-        yield event["type"], event["object"]
 
 
 async def allocate(client: ApiClient, class_name: str, nodes: Sequence[str]) -> None:

@@ -10,20 +10,18 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from metallb.api.conditions import Condition, ServiceCondition
-from metallb.api.services import ingress_object
+from metallb.api.services import ALLOCATED_FROM_ANNOTATION, ingress_object
 from metallb.api.virtual_ips import Layer2Orders, VirtualIPSpec, new_virtual_ip, to_object
 from metallb.domain.selection import BindingReason
-from metallb.kube.client import Resource
 from metallb.net.addresses import parse_address
 from metallb_controller.reconcile.status import ALL_ASSIGNED
+from metallb_lab import objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metallb.api.meta import ObjectKey
     from metallb.kube.client import JsonObject
-
-SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 
 
 def now() -> str:
@@ -42,20 +40,37 @@ def virtual_ip(address: str, pool: str, holder: ObjectKey, nodes: Sequence[str])
 def service_status(
     uid: str, resource_version: str, address: str, pool: str, wall: str
 ) -> JsonObject:
-    """Make the status patch of a Service that got its only address."""
-    conditions = (
-        Condition(ServiceCondition.CLASS, True, BindingReason.BOUND, pool, wall),
-        Condition(
-            ServiceCondition.ASSIGNED, True, ALL_ASSIGNED, "1 of 1 public IPs were assigned", wall
-        ),
+    """Make the status patch of a Service that got its only address.
+
+    A class is entered as a binding, a pool of MetalLB's in an annotation.
+    """
+    assigned = Condition(
+        ServiceCondition.ASSIGNED, True, ALL_ASSIGNED, "1 of 1 public IPs were assigned", wall
     )
+    bound = Condition(ServiceCondition.CLASS, True, BindingReason.BOUND, pool, wall)
+    kind, _, name = pool.rpartition("/")
+    metadata: JsonObject = {"uid": uid, "resourceVersion": resource_version}
+    if kind:
+        metadata["annotations"] = {ALLOCATED_FROM_ANNOTATION: name}
     return {
-        "metadata": {"uid": uid, "resourceVersion": resource_version},
+        "metadata": metadata,
         "status": {
-            "conditions": [item.to_object() for item in conditions],
+            "conditions": [
+                item.to_object() for item in ((assigned,) if kind else (bound, assigned))
+            ],
             "loadBalancer": {"ingress": ingress_object((address,))},
         },
     }
+
+
+def service_name(number: int) -> str:
+    """Name of the Service with a number."""
+    return f"service-{number:05d}"
+
+
+def service(number: int) -> JsonObject:
+    """Make the Service with a number."""
+    return objects.service(service_name(number), ports=(("TCP", 80),))
 
 
 def endpoint_slice(service: str, node: str, address: str) -> JsonObject:

@@ -95,7 +95,9 @@ class Bench:
         name, address = f"bench-{self._number}", f"{VIP_PREFIX}{self._number}"
         node, endpoint = "n1", f"10.244.1.{self._number}"
         client = self._cluster.client
-        await client.create(bodies.SLICES, bodies.endpoint_slice(name, node, endpoint), "default")
+        await client.create(
+            objects.ENDPOINT_SLICES, bodies.endpoint_slice(name, node, endpoint), "default"
+        )
         await asyncio.sleep(random.uniform(*PAUSE_SECONDS))
         await self._asker.ask(ANSWER_SECONDS, address=address, seconds=ANSWER_SECONDS)
         entered = asyncio.create_task(self._entered_at(address))

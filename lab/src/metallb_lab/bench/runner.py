@@ -29,6 +29,8 @@ from metallb_lab.bench import (
     machine,
     placement,
     report,
+    restart,
+    stream,
     throughput,
 )
 from metallb_lab.bench.benchmark import Benchmark, BenchmarkError, Context
@@ -51,7 +53,10 @@ BENCHMARKS = (
     admission.BENCHMARK,
     failover.BENCHMARK,
     latency.BENCHMARK,
+    restart.BENCHMARK,
     throughput.BENCHMARK,
+    throughput.POOL_BENCHMARK,
+    stream.BENCHMARK,
 )
 """In the order in which they run: short ones first."""
 EXPECTED = (
