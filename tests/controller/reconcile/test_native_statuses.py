@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from metallb.api.fields import Problem
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
     Announcer,
@@ -24,6 +23,9 @@ from metallb_controller.reconcile.native_statuses import (
     layer2_statuses,
 )
 
+if TYPE_CHECKING:
+    from metallb.domain.objects import ObjectId
+
 WEB, DNS = ObjectKey("shop", "web"), ObjectKey("shop", "dns")
 
 
@@ -35,6 +37,10 @@ def vip(
     made = new_virtual_ip(VirtualIPSpec(ip_address(address), pool, services, layer2=orders))
     announcers = (Announcer(node, "t", "Preferred", ("eth0", "eth1")),) if node else ()
     return replace(made, status=VirtualIPStatus(announcers))
+
+
+def everywhere(of: ObjectId, node: str) -> bool:
+    return True
 
 
 def said(found: dict[str, NativeStatus]) -> list[tuple[Any, ...]]:
@@ -76,7 +82,7 @@ def test_a_node_whose_name_no_label_can_hold_has_no_label() -> None:
 
 
 def test_all_is_valid() -> None:
-    found = configuration_states({}, ["a", "b"])
+    found = configuration_states({}, ["a", "b"], everywhere)
     assert list(found) == ["controller", "speaker-a", "speaker-b"]
     assert {item.status["result"] for item in found.values()} == {"Valid"}
     assert dict(found["controller"].labels) == {"metallb.io/component-type": "controller"}
@@ -90,9 +96,9 @@ def test_all_is_valid() -> None:
 
 def test_the_controller_is_told_of_pools_and_speakers_of_everything() -> None:
     bad = {
-        ("L2Advertisement", ObjectKey("m", "adv")): (Problem(".spec.interfaces[0]", "is odd"),),
+        ("L2Advertisement", ObjectKey("m", "adv")): (".spec.interfaces[0]: is odd",),
     }
-    found = configuration_states(bad, ["a"])
+    found = configuration_states(bad, ["a"], everywhere)
     assert found["controller"].status["result"] == "Valid"
     speaker = found["speaker-a"].status
     assert speaker["result"] == "Invalid"
@@ -105,13 +111,23 @@ def test_the_controller_is_told_of_pools_and_speakers_of_everything() -> None:
         "False",
         "ConfigurationError",
     )
-    pool = {("IPAddressPool", ObjectKey("m", "p")): (Problem(".spec.addresses[0]", "is odd"),)}
-    states = configuration_states(pool, ["a"])
+    pool = {("IPAddressPool", ObjectKey("m", "p")): (".spec.addresses[0]: is odd",)}
+    states = configuration_states(pool, ["a"], everywhere)
     assert {item.status["result"] for item in states.values()} == {"Invalid"}
 
 
+def test_a_speaker_is_told_of_what_is_for_its_node() -> None:
+    peer = {("BGPPeer", ObjectKey("m", "p")): (".spec.myASN: our AS number is wanted",)}
+    states = configuration_states(peer, ["a", "b"], lambda of, node: node == "b")
+    assert {name: item.status["result"] for name, item in states.items()} == {
+        "controller": "Valid",
+        "speaker-a": "Valid",
+        "speaker-b": "Invalid",
+    }
+
+
 def test_differences() -> None:
-    wanted = configuration_states({}, ["a", "b"])
+    wanted = configuration_states({}, ["a", "b"], everywhere)
     (condition,) = wanted["controller"].status["conditions"]
     there: dict[str, Any] = {
         "controller": {

@@ -115,8 +115,12 @@ class AuditedPlane(RealControlPlane):
         )
 
     def uses_of(self, account: str) -> list[Use]:
-        """Read what a program has asked for: by its account and its user agent."""
-        events = [json.loads(line) for line in self.log.read_text().splitlines()]
+        """Read what a program has asked for: by its account and its user agent.
+
+        The last line may not be whole yet.
+        """
+        lines, _, _ = self.log.read_text().rpartition("\n")
+        events = [json.loads(line) for line in lines.splitlines()]
         mine = f"system:serviceaccount:{NAMESPACE}:{account}"
         return [
             _use(event)

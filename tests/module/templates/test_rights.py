@@ -46,7 +46,7 @@ MISFIT = {
 """Its name is not its address, so it is nobody's entry; who wants the address finds the name taken
 and reads what is there."""
 
-
+PEER = {"peerAddress": "10.10.131.1", "peerASN": 64501, "myASN": 64500}
 POOLS = [
     {
         "apiVersion": "network.deckhouse.io/v1alpha1",
@@ -68,6 +68,16 @@ POOLS = [
     },
 ]
 """Their statuses are written, and those of Services that have an address of MetalLB's."""
+
+PARTS = (
+    ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerBGPPeer", PEER),
+    ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerConfiguration", {"mode": "BGP"}),
+    ("metallb.io/v1beta1", "BGPAdvertisement", {}),
+    ("metallb.io/v1beta2", "BGPPeer", PEER),
+    ("metallb.io/v1beta1", "BFDProfile", {}),
+    ("metallb.io/v1beta1", "Community", {}),
+)
+"""They are judged."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -105,6 +115,11 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.apply(objects.load_balancer_class("front", ranges, is_default=True))
     for pool in POOLS:
         await cluster.create(pool)
+    for version, kind, spec in PARTS:
+        meta = {"name": "part"}
+        if version.startswith("metallb.io"):
+            meta["namespace"] = objects.NAMESPACE
+        await cluster.create({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
     of_pool = {"metallb.io/address-pool": "native"}
     for name, notes in (("web", {}), ("gone", {}), ("native", of_pool)):
         await cluster.apply(objects.service(name, annotations=notes))

@@ -20,14 +20,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.bgp_advertisements import read_bgp_advertisement
-from metallb.api.classes import read_class
-from metallb.api.communities import read_community
 from metallb.api.fields import Problem
-from metallb.api.ip_address_pools import read_ip_address_pool
-from metallb.api.layer2_advertisements import read_l2_advertisement
-from metallb.api.load_balancer_configurations import read_load_balancer_configuration
-from metallb.api.load_balancer_pools import read_load_balancer_pool
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
@@ -39,26 +32,22 @@ from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.native_statuses import NativeStatuses
 from metallb_controller.app.resources import (
-    BGP_ADVERTISEMENTS,
-    CLASSES,
-    COMMUNITIES,
     CONFIGURATION_STATES,
-    CONFIGURATIONS,
     ENDPOINT_SLICES,
-    LAYER2_ADVERTISEMENTS,
     LAYER2_STATUSES,
     LEASES,
     NAMESPACES,
-    NATIVE_POOLS,
     NODES,
-    POOLS,
     SERVICES,
     VIRTUAL_IPS,
 )
+from metallb_controller.app.sources import PART_SOURCES, PEER_SOURCES, pool_sources
+from metallb_controller.app.validity import ValidityStatuses
 from metallb_controller.app.writes import Writer
 from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import PostEvent, ReconcilerSettings, TargetKind
+from metallb_controller.reconcile.validity import Validity
 
 if TYPE_CHECKING:
     from metallb.api.namespaces import Namespace
@@ -66,11 +55,12 @@ if TYPE_CHECKING:
     from metallb.api.services import Service
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
-    from metallb.kube.client import ApiClient, JsonObject, Resource
+    from metallb.kube.client import ApiClient, JsonObject
     from metallb.kube.events import EventPoster
     from metallb.kube.reflector import Key
     from metallb_controller.app.metrics import Metrics
     from metallb_controller.app.settings import Settings
+    from metallb_controller.app.sources import Seen, Source
     from metallb_controller.reconcile.model import Write
 
 _QUEUED_PER_WORKER = 8
@@ -117,14 +107,19 @@ class Leadership:
         """Whether all kinds have been read, so that it decides."""
         self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
-        self._configs = {
-            kind: self._mirror(reading, resource, read, partial(self._on_config, kind))
-            for kind, (resource, read) in _configs(settings).items()
+        self._validity = Validity()
+        pools = {
+            source.part: self._mirror(
+                reading, source.resource, source.read, partial(self._on_pool, source)
+            )
+            for source in pool_sources(settings)
         }
+        parts = [self._mirror_judged(reading, source) for source in PART_SOURCES]
         self.mirrors: list[Reflector[Any]] = [
             self._vips,
             self._services,
-            *self._configs.values(),
+            *pools.values(),
+            *parts,
             self._mirror(reading, NAMESPACES, read_namespace, self._on_namespace),
             self._mirror(reading, NODES, read_node, self._on_node),
             self._mirror(reading, ENDPOINT_SLICES, read_endpoint_slice, self._on_slice),
@@ -137,24 +132,48 @@ class Leadership:
                 labelSelector=f"{COMPONENT_LABEL}={COMPONENT}",
             ),
         ]
-        feed_pool = {target: self._configs[kind].feed for target, kind in _STATUS_KINDS.items()}
+        feed_pool = {target: pools[part].feed for target, part in _STATUS_KINDS.items()}
+        self._follow(reading, writing, parts)
+        self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
+
+    def _follow(self, reading: ApiClient, writing: ApiClient, parts: list[Reflector[Any]]) -> None:
+        """Set up what follows: statuses that no address depends on."""
+        settings = self._settings
+        peers = [self._mirror_judged(reading, source) for source in PEER_SOURCES]
         native = {
             resource: self._mirror(
                 reading, resource, _read_status, self._on_native, namespace=settings.namespace
             )
             for resource in (LAYER2_STATUSES, CONFIGURATION_STATES)
         }
-        self._native_mirrors = tuple(native.values())
-        self._native = NativeStatuses(
-            writing, settings.namespace, self.reconciler, native, wall_clock
+        self._late_mirrors = (*peers, *native.values())
+        self._judging = ValidityStatuses(
+            writing,
+            self.reconciler,
+            self._validity,
+            {source.kind: source.resource for source in (*PART_SOURCES, *PEER_SOURCES)},
+            (*parts, *peers),
+            wall_clock,
+            self._look_at_native,
         )
-        self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
+        self._native = NativeStatuses(
+            writing,
+            settings.namespace,
+            self.reconciler,
+            native,
+            wall_clock,
+            self._validity,
+            lambda: self._judging.has_looked,
+        )
 
     @staticmethod
     def _mirror(
         client: ApiClient, resource: Any, read: Any, on_change: Any, **rest: Any
     ) -> Reflector[Any]:
         return Reflector(client, resource, read, on_change, chance=random.random, **rest)
+
+    def _mirror_judged(self, client: ApiClient, source: Source) -> Reflector[Any]:
+        return self._mirror(client, source.resource, source.seen, partial(self._on_judged, source))
 
     @property
     def queued_writes(self) -> int:
@@ -167,10 +186,21 @@ class Leadership:
         self.reconciler.observe_service(ObjectKey(*key) if new is None else new.meta.key, new)
         self._wake.set()
 
-    def _on_config(self, kind: ConfigKind, key: Key, old: object, new: object) -> None:
-        self.reconciler.observe_config(kind, ObjectKey(*key), new)
-        self._native.look_again()
-        self._wake.set()
+    def _on_pool(self, source: Source, key: Key, old: object, new: object) -> None:
+        self._take_in(source, ObjectKey(*key), new, {})
+
+    def _on_judged(self, source: Source, key: Key, old: Seen | None, new: Seen | None) -> None:
+        if new is None:
+            self._take_in(source, ObjectKey(*key), None, {})
+        else:
+            self._take_in(source, ObjectKey(*key), new.found, new.status)
+
+    def _take_in(self, source: Source, key: ObjectKey, found: Any, status: JsonObject) -> None:
+        self._validity.observe(source.kind, key, found, status)
+        self._judging.look_again()
+        if source.part is not None:
+            self.reconciler.observe_config(source.part, key, found)
+            self._wake.set()
 
     def _on_namespace(self, key: Key, old: Namespace | None, new: Namespace | None) -> None:
         self.reconciler.observe_namespace(key[1], None if new is None else new.labels)
@@ -178,6 +208,9 @@ class Leadership:
 
     def _on_node(self, key: Key, old: Node | None, new: Node | None) -> None:
         self.reconciler.observe_node(NodeName(key[1]), new)
+        if old is None or new is None or old.labels != new.labels:
+            self._validity.observe_node(ObjectKey(*key), new)
+            self._judging.look_again()
         self._wake.set()
 
     def _on_slice(self, key: Key, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
@@ -190,6 +223,9 @@ class Leadership:
         self._wake.set()
 
     def _on_native(self, key: Key, old: object, new: object) -> None:
+        self._look_at_native()
+
+    def _look_at_native(self) -> None:
         self._native.look_again()
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
@@ -220,8 +256,9 @@ class Leadership:
             for number in range(self._settings.concurrent_writes):
                 supervisor.start(f"write-{number}", self._work())
             supervisor.start("decide", self._decide())
-            for number, mirror in enumerate(self._native_mirrors):
-                supervisor.start(f"native-mirror-{number}", mirror.run())
+            for number, mirror in enumerate(self._late_mirrors):
+                supervisor.start(f"late-mirror-{number}", mirror.run())
+            supervisor.start("judge", self._judging.run())
             supervisor.start("native-statuses", self._native.run())
             await supervisor.wait()
         finally:
@@ -249,7 +286,11 @@ class Leadership:
             self._wake.clear()
             is_deciding = self._queue.qsize() < limit
             now = time.monotonic()
+            noted = self.reconciler.catalogue.all_problems()
             actions = self.reconciler.step(now, wall_clock(), is_deciding=is_deciding)
+            if self.reconciler.catalogue.all_problems() is not noted:
+                self._judging.look_again()
+                self._native.look_again()
             self._metrics.step_seconds.observe(time.monotonic() - now)
             for action in actions:
                 if isinstance(action, PostEvent):
@@ -302,19 +343,6 @@ _STATUS_KINDS = {
     TargetKind.POOL_STATUS: ConfigKind.POOLS,
     TargetKind.NATIVE_POOL_STATUS: ConfigKind.NATIVE_POOLS,
 }
-
-
-def _configs(settings: Settings) -> dict[ConfigKind, tuple[Resource, Any]]:
-    """Give the kinds that pools are made of: where they are, and how they are read."""
-    return {
-        ConfigKind.CLASSES: (CLASSES, partial(read_class, rebalancing=settings.rebalancing)),
-        ConfigKind.POOLS: (POOLS, read_load_balancer_pool),
-        ConfigKind.CONFIGURATIONS: (CONFIGURATIONS, read_load_balancer_configuration),
-        ConfigKind.NATIVE_POOLS: (NATIVE_POOLS, read_ip_address_pool),
-        ConfigKind.LAYER2_ADVERTISEMENTS: (LAYER2_ADVERTISEMENTS, read_l2_advertisement),
-        ConfigKind.BGP_ADVERTISEMENTS: (BGP_ADVERTISEMENTS, read_bgp_advertisement),
-        ConfigKind.COMMUNITIES: (COMMUNITIES, read_community),
-    }
 
 
 def _read_status(value: JsonObject) -> tuple[str, JsonObject]:

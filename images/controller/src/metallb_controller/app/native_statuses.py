@@ -1,17 +1,13 @@
 """Keeps the objects that MetalLB's tools read: see `metallb_controller.reconcile.native_statuses`.
 
-It follows the ledger at its own pace, after Services: some time after the last look all objects are
-compared, and what differs is written, one request after another. What was edited or deleted by hand
-is put back.
+What was edited or deleted by hand is put back.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFoundError
+from metallb_controller.app.following import Follower
 from metallb_controller.app.resources import CONFIGURATION_STATES, LAYER2_STATUSES
 from metallb_controller.reconcile.native_statuses import (
     configuration_states,
@@ -27,18 +23,14 @@ if TYPE_CHECKING:
     from metallb.kube.reflector import Reflector
     from metallb_controller.reconcile.engine import Reconciler
     from metallb_controller.reconcile.native_statuses import NativeStatus
-
-DELAY_SECONDS: Final = 0.5
-"""Changes are collected for so long."""
-
-WRITES_PER_SECOND: Final = 50
-"""So that a thousand Services at once do not keep the API server from the next one."""
-
-log = logging.getLogger(__name__)
+    from metallb_controller.reconcile.validity import Validity
 
 
-class NativeStatuses:
-    """Both kinds, in the module's namespace; `mirrors` give pairs of name and status."""
+class NativeStatuses(Follower):
+    """Both kinds, in the module's namespace; `mirrors` give pairs of name and status.
+
+    `ConfigurationState`s wait until all objects have been judged.
+    """
 
     def __init__(
         self,
@@ -47,31 +39,25 @@ class NativeStatuses:
         reconciler: Reconciler,
         mirrors: Mapping[Resource, Reflector[Any]],
         wall_clock: Callable[[], str],
+        validity: Validity,
+        is_judged: Callable[[], bool],
     ) -> None:
+        super().__init__(mirrors.values())
         self._client = client
         self._namespace = namespace
         self._reconciler = reconciler
         self._mirrors = mirrors
         self._wall_clock = wall_clock
-        self._changed = asyncio.Event()
-        self._changed.set()
+        self._validity = validity
+        self._is_judged = is_judged
 
-    def look_again(self) -> None:
-        """Take in that something may have changed."""
-        self._changed.set()
-
-    async def run(self) -> None:
-        """Keep the objects right until cancelled."""
-        for mirror in self._mirrors.values():
-            await mirror.synced.wait()
-        while True:
-            await self._changed.wait()
-            await asyncio.sleep(DELAY_SECONDS)
-            self._changed.clear()
-            observed = self._reconciler.observed
-            await self._keep(LAYER2_STATUSES, layer2_statuses(observed.vips.values()))
-            problems = self._reconciler.catalogue.all_problems()
-            states = configuration_states(problems, sorted(observed.roll.present))
+    async def _look(self) -> None:
+        observed, validity = self._reconciler.observed, self._validity
+        await self._keep(LAYER2_STATUSES, layer2_statuses(observed.vips.values()))
+        if self._is_judged():
+            faults = validity.faults(self._reconciler.catalogue.all_problems())
+            speakers = sorted(observed.roll.present)
+            states = configuration_states(faults, speakers, validity.concerns)
             await self._keep(CONFIGURATION_STATES, states)
 
     async def _keep(self, resource: Resource, wanted: Mapping[str, NativeStatus]) -> None:
@@ -83,16 +69,6 @@ class NativeStatuses:
             await self._write(resource, item, self._patch(resource, item, present[item.name]))
         for name in found.surplus:
             await self._write(resource, name, self._delete(resource, name))
-
-    async def _write(self, resource: Resource, about: object, request: Any) -> None:
-        try:
-            await request
-        except (ConflictError, NotFoundError):
-            self._changed.set()
-        except (ApiError, *TRANSPORT_ERRORS) as error:
-            log.warning("%s %s: %s", resource.plural, about, error)
-            self._changed.set()
-        await asyncio.sleep(1 / WRITES_PER_SECOND)
 
     async def _create(self, resource: Resource, item: NativeStatus) -> None:
         kind = {LAYER2_STATUSES: "ServiceL2Status", CONFIGURATION_STATES: "ConfigurationState"}

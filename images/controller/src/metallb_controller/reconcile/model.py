@@ -67,8 +67,8 @@ class PatchServiceStatus:
     """Write addresses and our conditions into a Service's status; foreign conditions stay.
 
     `addresses` None leaves the list as it is; `hostnames` are those of its entries. `removed` are
-    condition types to take away. `allocated_from` is the pool that the annotation is to name, empty for no annotation; None
-    leaves it as it is.
+    condition types to take away. `allocated_from` is the pool that the annotation is to name, empty
+    for no annotation; None leaves it as it is.
     """
 
     target: Target

@@ -18,13 +18,12 @@ from metallb.api.meta import NATIVE_GROUP
 from metallb.api.virtual_ips import NATIVE_POOL_KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from metallb.api.fields import JsonObject, Problem
+    from metallb.api.fields import JsonObject
     from metallb.api.meta import ObjectKey
     from metallb.api.virtual_ips import VirtualIP
-
-    ObjectId = tuple[str, ObjectKey]
+    from metallb.domain.objects import ObjectId
 
 NODE_LABEL: Final = f"{NATIVE_GROUP}/node"
 SERVICE_LABEL: Final = f"{NATIVE_GROUP}/service-name"
@@ -39,7 +38,7 @@ _SUMMARY_CHARACTERS: Final = 1024
 _DIGEST_CHARACTERS: Final = 16
 
 _CONTROLLER_KINDS: Final = frozenset(("IPAddressPool", "Community"))
-"""Kinds that MetalLB's controller reads; its speakers read the others too."""
+"""Kinds that MetalLB's controller reads; its speakers read the others too, those of their node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,26 +90,28 @@ def _fitting(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def configuration_states(
-    problems: Mapping[ObjectId, tuple[Problem, ...]], speakers: Iterable[str]
+    faults: Mapping[ObjectId, Sequence[str]],
+    speakers: Iterable[str],
+    concerns: Callable[[ObjectId, str], bool],
 ) -> dict[str, NativeStatus]:
     """Give the ConfigurationState objects that should be there, by name.
 
-    `problems` are by kind and key of the object; `speakers` are the nodes that have one. Times of
-    conditions are not set.
+    `faults` are sentences by kind and key of the object, each begins with the path of a field;
+    `speakers` are the nodes that have one; `concerns` tells whether an object is for a node. Times
+    of conditions are not set.
     """
     told = {
-        about: [f"{about[0]} {about[1]}{problem.path}: {problem.message}" for problem in found]
-        for about, found in problems.items()
+        about: [f"{about[0]} {about[1]}{text}" for text in texts] for about, texts in faults.items()
     }
     of_controller = [
         text for (kind, _), found in told.items() if kind in _CONTROLLER_KINDS for text in found
     ]
-    of_speakers = [text for found in told.values() for text in found]
     controller = _state("controller", "poolReconcilerValid", of_controller, {})
     found = {controller.name: controller}
     for node in speakers:
         name = f"speaker-{node}"
-        found[name] = _state(name, "configReconcilerValid", of_speakers, {STATE_NODE_LABEL: node})
+        of_node = [text for about, texts in told.items() if concerns(about, node) for text in texts]
+        found[name] = _state(name, "configReconcilerValid", of_node, {STATE_NODE_LABEL: node})
     return found
 
 

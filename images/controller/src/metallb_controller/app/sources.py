@@ -1,0 +1,107 @@
+"""The kinds that users write: where they are, how they are read, and what each is part of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from metallb.api import (
+    bfd_profiles,
+    bgp_advertisements,
+    bgp_peers,
+    classes,
+    communities,
+    ip_address_pools,
+    layer2_advertisements,
+    load_balancer_configurations,
+    load_balancer_peers,
+    load_balancer_pools,
+)
+from metallb_controller.app import resources
+from metallb_controller.reconcile.catalogue import ConfigKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metallb.kube.client import JsonObject, Resource
+    from metallb_controller.app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A kind; `part` None: pools are not made of it."""
+
+    kind: str
+    resource: Resource
+    read: Callable[[JsonObject], Any]
+    part: ConfigKind | None = None
+
+    def seen(self, value: JsonObject) -> Seen:
+        """Read an object, and keep its status."""
+        status = value.get("status")
+        return Seen(self.read(value), status if isinstance(status, dict) else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An object as its reader gives it, and its status as it was written."""
+
+    found: Any
+    status: JsonObject
+
+
+def pool_sources(settings: Settings) -> tuple[Source, ...]:
+    """Give the kinds of pool, whose readers know their statuses."""
+    read_class = partial(classes.read_class, rebalancing=settings.rebalancing)
+    return (
+        Source(classes.KIND, resources.CLASSES, read_class, ConfigKind.CLASSES),
+        Source(
+            load_balancer_pools.KIND,
+            resources.POOLS,
+            load_balancer_pools.read_load_balancer_pool,
+            ConfigKind.POOLS,
+        ),
+        Source(
+            ip_address_pools.KIND,
+            resources.NATIVE_POOLS,
+            ip_address_pools.read_ip_address_pool,
+            ConfigKind.NATIVE_POOLS,
+        ),
+    )
+
+
+PART_SOURCES = (
+    Source(
+        load_balancer_configurations.KIND,
+        resources.CONFIGURATIONS,
+        load_balancer_configurations.read_load_balancer_configuration,
+        ConfigKind.CONFIGURATIONS,
+    ),
+    Source(
+        layer2_advertisements.KIND,
+        resources.LAYER2_ADVERTISEMENTS,
+        layer2_advertisements.read_l2_advertisement,
+        ConfigKind.LAYER2_ADVERTISEMENTS,
+    ),
+    Source(
+        bgp_advertisements.KIND,
+        resources.BGP_ADVERTISEMENTS,
+        bgp_advertisements.read_bgp_advertisement,
+        ConfigKind.BGP_ADVERTISEMENTS,
+    ),
+    Source(
+        communities.KIND,
+        resources.COMMUNITIES,
+        communities.read_community,
+        ConfigKind.COMMUNITIES,
+    ),
+)
+"""Kinds that say how pools are announced."""
+
+PEER_SOURCES = (
+    Source(load_balancer_peers.KIND, resources.PEERS, load_balancer_peers.read_load_balancer_peer),
+    Source(bgp_peers.KIND, resources.NATIVE_PEERS, bgp_peers.read_bgp_peer),
+    Source(bfd_profiles.KIND, resources.BFD_PROFILES, bfd_profiles.read_bfd_profile),
+)
+"""Kinds that no address depends on: nothing waits for them."""
