@@ -44,5 +44,5 @@ def plan_move(
         said = module_settings(objects).child("settings").text("loadBalancerClass")
         load_balancer_class = said or leftovers.load_balancer_class
     cluster = read_cluster(with_old_settings(objects, now), origin)
-    ending = rehearse(cluster, rfc3339(now), load_balancer_class)
-    return Move(make_plan(cluster, ending, load_balancer_class), leftovers)
+    entries, ending = rehearse(cluster, rfc3339(now), load_balancer_class)
+    return Move(make_plan(cluster, entries, ending, load_balancer_class), leftovers)

@@ -1,9 +1,7 @@
 """The plan of a move: what becomes of each Service, which addresses to enter, what stands in the
 way.
 
-It compares what is with how the rehearsal ends (`metallb_controller.migrate.rehearsal`). Only
-addresses that Services have now are to be entered: one that a waiting Service will get is the
-controller's to give.
+It compares what is with how the rehearsal ends (`metallb_controller.migrate.rehearsal`).
 """
 
 from __future__ import annotations
@@ -12,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from metallb.api.virtual_ips import BGPOrders, VirtualIP, VirtualIPSpec, new_virtual_ip
 from metallb.domain.selection import pool_words
 
 if TYPE_CHECKING:
@@ -20,6 +17,7 @@ if TYPE_CHECKING:
 
     from metallb.api.fields import Problem
     from metallb.api.meta import ObjectKey
+    from metallb.api.virtual_ips import VirtualIP
     from metallb.domain.address_pools import AddressPool
     from metallb.net.addresses import IPAddress
     from metallb_controller.migrate.children import Child
@@ -88,8 +86,13 @@ class Plan:
         return not (self.losing or self.problems or self.unannounced)
 
 
-def make_plan(cluster: Cluster, ending: Rehearsal, load_balancer_class: str = "") -> Plan:
-    """Compare a cluster with how the rehearsal ended."""
+def make_plan(
+    cluster: Cluster,
+    entries: tuple[VirtualIP, ...],
+    ending: Rehearsal,
+    load_balancer_class: str = "",
+) -> Plan:
+    """Compare a cluster with how the rehearsal ended, with the entries in the ledger."""
     rows = [_row(cluster, ending, key, load_balancer_class) for key in sorted(cluster.services)]
     kept = {address: pool for row in rows for address, pool in row.kept.items()}
     by_bgp = {key for key, pool in ending.pools.items() if pool.bgp and not pool.layer2}
@@ -97,7 +100,7 @@ def make_plan(cluster: Cluster, ending: Rehearsal, load_balancer_class: str = ""
         tuple(ending.pools.values()),
         dict(sorted({**ending.problems, **cluster.other_problems}.items())),
         tuple(rows),
-        tuple(_entries(cluster, ending)),
+        entries,
         tuple(sorted((item for item in kept if kept[item] in by_bgp), key=_order)),
         tuple(child for child in cluster.children if child.service not in cluster.services),
     )
@@ -164,14 +167,3 @@ def _notes(
     if said and pools and said not in pools:
         owners = ", ".join(pool_words(pool) for pool in pools.values())
         yield f"was given from pool {said}; it is {owners} that has the address now"
-
-
-def _entries(cluster: Cluster, ending: Rehearsal) -> Iterator[VirtualIP]:
-    for address in sorted(ending.vips, key=_order):
-        spec = ending.vips[address].spec
-        services = tuple(key for key in spec.services if address in cluster.running.get(key, ()))
-        if address in cluster.vips or not services:
-            continue
-        policy = cluster.services[services[0]].traffic_policy
-        bgp = None if spec.bgp is None else BGPOrders()
-        yield new_virtual_ip(VirtualIPSpec(address, spec.pool, services, policy, bgp=bgp))

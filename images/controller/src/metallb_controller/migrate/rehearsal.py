@@ -5,6 +5,10 @@ asks for takes effect in memory, and at the end there stand the addresses that e
 Addresses of Services that are bound to a class are in the ledger before it starts, wherever the
 class's ranges are by now, as the hook `adopt_addresses` would have it.
 
+It is played twice. Of the first ending the entries are made: the addresses that Services have now
+and keep; one that a waiting Service would get is the controller's to give. The second begins with
+these entries, and ends as the move will.
+
 Limits: nodes and endpoints are left out, for they decide about places and not about addresses.
 """
 
@@ -14,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from metallb.api.services import Ingress
-from metallb.api.virtual_ips import VirtualIP, VirtualIPSpec, new_virtual_ip
+from metallb.api.virtual_ips import BGPOrders, VirtualIP, VirtualIPSpec, new_virtual_ip
 from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import (
@@ -30,7 +34,7 @@ from metallb_controller.reconcile.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from metallb.api.conditions import Condition
     from metallb.api.fields import Problem
@@ -56,9 +60,19 @@ class Rehearsal:
     problems: Mapping[tuple[str, ObjectKey], tuple[Problem, ...]] = field(default_factory=dict)
 
 
-def rehearse(cluster: Cluster, wall: str, load_balancer_class: str = "") -> Rehearsal:
-    """Play the move through; `wall` is the time, RFC 3339 text."""
-    stage = _Stage(cluster, load_balancer_class)
+def rehearse(
+    cluster: Cluster, wall: str, load_balancer_class: str = ""
+) -> tuple[tuple[VirtualIP, ...], Rehearsal]:
+    """Give the entries to make, and how the move ends; `wall` is the time, RFC 3339 text."""
+    first = _play(cluster, bound_entries(cluster), wall, load_balancer_class)
+    entries = tuple(_entries(cluster, first))
+    return entries, _play(cluster, entries, wall, load_balancer_class)
+
+
+def _play(
+    cluster: Cluster, entries: Iterable[VirtualIP], wall: str, load_balancer_class: str
+) -> Rehearsal:
+    stage = _Stage(cluster, entries, load_balancer_class)
     stage.play(wall)
     reconciler = stage.reconciler
     return Rehearsal(
@@ -93,10 +107,23 @@ def bound_entries(cluster: Cluster) -> Iterable[VirtualIP]:
         yield new_virtual_ip(VirtualIPSpec(address, pool, services, first.traffic_policy))
 
 
+def _entries(cluster: Cluster, ending: Rehearsal) -> Iterator[VirtualIP]:
+    for address in sorted(ending.vips, key=lambda item: (item.version, int(item))):
+        spec = ending.vips[address].spec
+        services = tuple(key for key in spec.services if address in cluster.running.get(key, ()))
+        if address in cluster.vips or not services:
+            continue
+        policy = cluster.services[services[0]].traffic_policy
+        bgp = None if spec.bgp is None else BGPOrders()
+        yield new_virtual_ip(VirtualIPSpec(address, spec.pool, services, policy, bgp=bgp))
+
+
 class _Stage:
     """The reconciler, and a server that does whatever it asks for."""
 
-    def __init__(self, cluster: Cluster, load_balancer_class: str) -> None:
+    def __init__(
+        self, cluster: Cluster, entries: Iterable[VirtualIP], load_balancer_class: str
+    ) -> None:
         self.reconciler = Reconciler(ReconcilerSettings(load_balancer_class=load_balancer_class))
         self.services = dict(cluster.services)
         self.vips = dict(cluster.vips)
@@ -109,7 +136,7 @@ class _Stage:
             meta = self._next(service.meta)
             self.services[key] = replace(service, meta=meta)
             self.reconciler.observe_service(key, self.services[key])
-        for vip in (*cluster.vips.values(), *bound_entries(cluster)):
+        for vip in (*cluster.vips.values(), *entries):
             self._enter(vip, vip.spec)
 
     def play(self, wall: str) -> None:
