@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from metallb.api.meta import ObjectKey
+from metallb.api.services import HOSTNAME_ANNOTATION
 from metallb.api.virtual_ips import BGPOrders, TrafficPolicy
 from metallb_controller.migrate.cluster import Origin
 from metallb_controller.migrate.move import Move, plan_move
@@ -95,6 +96,15 @@ def test_traffic_policy_and_bgp_are_entered() -> None:
     [vip] = move_of(POOL, EVERYWHERE, by_bgp, service).plan.entries
     assert vip.spec.traffic_policy is TrafficPolicy.LOCAL
     assert vip.spec.bgp == BGPOrders(), "which advertisements is the controller's to resolve"
+
+
+@pytest.mark.parametrize("annotations", [{}, {HOSTNAME_ANNOTATION: "web.example.com"}])
+def test_hostnames_in_the_status_do_not_matter(annotations: dict[str, str]) -> None:
+    service = service_object(ingress=("10.0.0.7",), annotations=annotations)
+    service["status"]["loadBalancer"]["ingress"][0]["hostname"] = "old.example.com"
+    service["status"]["loadBalancer"]["ingress"].append({"hostname": "more.example.com"})
+    row = row_of(move_of(POOL, EVERYWHERE, service))
+    assert (row.fate, [*map(str, row.kept)], row.new) == (Fate.KEEPS, ["10.0.0.7"], ())
 
 
 def test_who_waits_gets_one_or_none_and_nothing_is_entered_for_it() -> None:

@@ -15,6 +15,7 @@ Limits: nodes and endpoints are left out, for they decide about places and not a
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from metallb.api.services import Ingress
@@ -47,6 +48,10 @@ if TYPE_CHECKING:
 
 _Write = CreateVirtualIP | UpdateVirtualIP | DeleteVirtualIP | PatchServiceStatus
 """Statuses of pools are left out: nothing depends on them."""
+
+
+_ROUNDS = 100_000
+"""More than any cluster needs: a round decides about a hundred Services."""
 
 
 @dataclass(slots=True)
@@ -142,14 +147,15 @@ class _Stage:
     def play(self, wall: str) -> None:
         """Go on until nothing is left to do."""
         self.reconciler.start(0.0)
-        is_busy = True
-        while is_busy:
+        for _ in range(_ROUNDS):
             actions = self.reconciler.step(0.0, wall)
             writes = [item for item in actions if not isinstance(item, PostEvent | PatchPoolStatus)]
             for write in writes:
                 self._carry_out(write)
                 self.reconciler.done(write, Result(Outcome.DONE), 0.0)
-            is_busy = bool(writes) or self.reconciler.has_work()
+            if not writes and not self.reconciler.has_work():
+                return
+        raise AssertionError("the reconciler does not come to rest")
 
     def _carry_out(self, write: _Write) -> None:
         match write:
@@ -174,7 +180,8 @@ class _Stage:
         conditions |= {item.type: item for item in write.conditions}
         ingress = service.ingress
         if write.addresses is not None:
-            ingress = tuple(Ingress(item) for item in write.addresses)
+            named = zip_longest(write.addresses, write.hostnames, fillvalue="")
+            ingress = tuple(Ingress(address, hostname=name) for address, name in named)
         shown = replace(
             service,
             meta=self._next(service.meta),
