@@ -121,6 +121,32 @@ async def test_the_old_kind_goes_after_the_addresses_are_entered(
                 assert {address: ledger[address] for address in HELD} == HELD
 
 
+async def test_pools_of_the_first_settings_are_counted_in_and_come_true(
+    server: RealServer,
+) -> None:
+    kubeconfig = server.write_kubeconfig()
+    state = recorded("deckhouse-settings-1")
+    [config] = [item["spec"] for item in state if item["kind"] == "ModuleConfig"]
+    settings = ModuleConfig(settings=config["settings"], version=config["version"])
+    async with (
+        namespaces_go(server),
+        RecordedCluster.loaded(kubeconfig, state) as cluster,
+        cluster.watched() as statuses,
+    ):
+        code, said = await cluster.command(FROM)
+        assert code == 0, said
+        assert "web/web: keeps 10.10.0.7 (class l2-default)" in said
+        assert "web/asks: keeps 10.20.0.3 (class l2-asked-for)" in said
+        assert "web/new: has no address, will get 10.10.0.1" in said
+        async with ModuleOperator(
+            kubeconfig, ROOT, settings, patience=Patience(0.5, 2.0)
+        ) as operator:
+            await operator.converged()
+            assert await cluster.ledger() == {"10.10.0.7": {"web/web"}, "10.20.0.3": {"web/asks"}}
+            async with cluster.controller():
+                await statuses.until("web/new", "10.10.0.1")
+
+
 class Deletions:
     """The versions at which children were deleted."""
 
