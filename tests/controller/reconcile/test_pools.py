@@ -218,7 +218,9 @@ def test_nodes_of_all_advertisements_announce() -> None:
     leader.settle()
     assert sorted(spec(world).layer2.nodes) == ["a", "c"]
     assert spec(world).layer2.suspended is None
-    assert spec(world).layer2.interfaces == ("eth1", "eth2")
+    layer2 = spec(world).layer2
+    assert layer2.interfaces == ("eth1", "eth2")
+    assert [layer2.interfaces_of(node) for node in "ac"] == [("eth1",), ("eth2",)]
     world.put(advertisement_object("three"))
     leader.settle()
     assert sorted(spec(world).layer2.nodes) == ["a", "b", "c"]

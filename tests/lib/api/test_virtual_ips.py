@@ -127,6 +127,16 @@ def test_an_unknown_suspension_is_none() -> None:
     assert found.spec.layer2.suspended is None
 
 
+def test_a_node_may_have_interfaces_of_its_own() -> None:
+    layer2 = Layer2Orders(("a", "b"), ("eth0", "eth1"), None, (("b", ("eth1",)),))
+    spec = replace(SPEC, layer2=layer2)
+    found = read_virtual_ip(to_object(new_virtual_ip(spec)))
+    assert isinstance(found, VirtualIP)
+    assert found.spec == spec
+    assert layer2.interfaces_of("a") == ("eth0", "eth1")
+    assert layer2.interfaces_of("b") == ("eth1",)
+
+
 def test_for_whom_an_address_is_kept() -> None:
     kept = Retained((ObjectKey("web", "a"),), 1_767_225_600)
     spec = VirtualIPSpec(ip_address("10.0.0.1"), "front", (), retained=kept)

@@ -8,14 +8,14 @@ and prefer nobody: then all VIPs of the pool have the same answer, which costs n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metallb.api.selectors import any_matches
 from metallb.api.virtual_ips import BGPOrders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from metallb.api.nodes import Node, NodeName
     from metallb.domain.address_pools import AddressPool, Layer2Advertisement
@@ -27,11 +27,17 @@ _NO_SCORES: Mapping[NodeName, int] = {}
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The answer for a VIP: nodes (None: all of the pool), interfaces (none: all), scores."""
+    """The answer for a VIP: nodes (None: all of the pool), interfaces (none: all), scores.
+
+    `by_node` are the interfaces of each node, where advertisements name others for some nodes than
+    for the rest. `is_advertised` false: no advertisement is for (one of) its Services.
+    """
 
     nodes: frozenset[NodeName] | None
     interfaces: tuple[str, ...]
     scores: Mapping[NodeName, int]
+    by_node: Mapping[NodeName, tuple[str, ...]] = field(default_factory=dict)
+    is_advertised: bool = True
 
     def split(
         self, eligible: Sequence[NodeName], confined: frozenset[NodeName] | None
@@ -64,8 +70,8 @@ class _Advertised:
 class Coverage:
     """The L2 advertisements of a pool, over the nodes of the cluster; compares by content.
 
-    `items` are there only when VIPs differ: some advertisement is not for all Services, or prefers
-    nodes.
+    `items` are there only when VIPs or nodes differ: some advertisement is not for all Services, or
+    prefers nodes, or they name interfaces for nodes of their own.
     """
 
     advertisements: tuple[Layer2Advertisement, ...] = ()
@@ -74,7 +80,12 @@ class Coverage:
     @classmethod
     def of(cls, advertisements: tuple[Layer2Advertisement, ...], nodes: Iterable[Node]) -> Coverage:
         """Work out which nodes the advertisements are for."""
-        if not any(item.service_selectors or item.preferences for item in advertisements):
+        is_by_node = len({item.interfaces for item in advertisements}) > 1 and any(
+            item.node_selectors for item in advertisements
+        )
+        if not is_by_node and not any(
+            item.service_selectors or item.preferences for item in advertisements
+        ):
             return cls(advertisements)
         nodes = sorted(nodes, key=lambda node: node.name)
         return cls(advertisements, tuple(_over(item, nodes) for item in advertisements))
@@ -86,7 +97,10 @@ class Coverage:
     def reach(self, services: Iterable[Labels]) -> Reach:
         """Give the answer for a VIP whose Services have these labels."""
         if not self.items:
-            return Reach(None, _interfaces(self.advertisements), _NO_SCORES)
+            is_advertised = bool(self.advertisements)
+            interfaces = _interfaces(self.advertisements)
+            return Reach(None, interfaces, _NO_SCORES, is_advertised=is_advertised)
+        is_advertised = True
         nodes: frozenset[NodeName] | None = None
         matching: dict[str, _Advertised] = {}
         for labels in services:
@@ -95,6 +109,7 @@ class Coverage:
                 for item in self.items
                 if any_matches(item.advertisement.service_selectors, labels)
             ]
+            is_advertised = is_advertised and bool(mine)
             theirs = frozenset(name for item in mine for name in item.nodes)
             nodes = theirs if nodes is None else nodes & theirs
             matching.update((item.advertisement.name, item) for item in mine)
@@ -102,7 +117,9 @@ class Coverage:
         for item in matching.values():
             for name, score in item.scores.items():
                 scores[name] = scores.get(name, 0) + score
-        return Reach(nodes, _interfaces(item.advertisement for item in matching.values()), scores)
+        interfaces = _interfaces(item.advertisement for item in matching.values())
+        by_node = _by_node(nodes, matching.values(), interfaces)
+        return Reach(nodes, interfaces, scores, by_node, is_advertised)
 
 
 def _over(item: Layer2Advertisement, nodes: Sequence[Node]) -> _Advertised:
@@ -117,6 +134,20 @@ def _over(item: Layer2Advertisement, nodes: Sequence[Node]) -> _Advertised:
         if item.preferences
     }
     return _Advertised(item, frozenset(node.name for node in mine), scores)
+
+
+def _by_node(
+    nodes: Iterable[NodeName] | None,
+    items: Collection[_Advertised],
+    interfaces: tuple[str, ...],
+) -> dict[NodeName, tuple[str, ...]]:
+    """Give the interfaces of nodes that have others than all advertisements together name."""
+    found: dict[NodeName, tuple[str, ...]] = {}
+    for node in nodes or ():
+        mine = _interfaces(item.advertisement for item in items if node in item.nodes)
+        if mine != interfaces:
+            found[node] = mine
+    return found
 
 
 def _interfaces(advertisements: Iterable[Layer2Advertisement]) -> tuple[str, ...]:

@@ -260,6 +260,11 @@ class Reconciler:
             agenda.services or agenda.vips or self._pools_changed or self._nodes_changed
         )
 
+    @property
+    def undecided(self) -> int:
+        """Services that wait to be decided about."""
+        return len(self._agenda.services)
+
     def get_timer(self) -> float | None:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._outcomes.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]

@@ -33,6 +33,8 @@ from metallb_controller.placement.placement import Placement
 from metallb_controller.reconcile.advertisements import Coverage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
     from metallb_controller.placement.model import Move
@@ -55,6 +57,7 @@ class _Place:
     interfaces: tuple[str, ...] = ()
     suspended: Suspension | None = None
     is_by_bgp_alone: bool = False
+    by_node: Mapping[NodeName, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -201,8 +204,7 @@ class Layer2:
         if reach.nodes is not None and serving is not None:
             confined = reach.nodes & serving
         suspended = None
-        is_silent = not state.coverage.advertisements and pool in self._observed.pools
-        is_silent |= reach.nodes is not None and not reach.nodes
+        is_silent = not reach.is_advertised and pool in self._observed.pools
         if is_silent:
             suspended = None if state.has_bgp else Suspension.NOT_ADVERTISED
         elif serving is None and not self._observed.endpoints.can_serve(holders):
@@ -212,7 +214,9 @@ class Layer2:
             suspended = Suspension.NO_READY_ENDPOINTS if is_local else Suspension.NO_ELIGIBLE_NODES
         eligible, followers = reach.split(state.eligible, confined)
         alone = is_silent and state.has_bgp
-        place = _Place(pool, holders, confined, followers, reach.interfaces, suspended, alone)
+        place = _Place(
+            pool, holders, confined, followers, reach.interfaces, suspended, alone, reach.by_node
+        )
         return place, None if suspended is not None else eligible
 
     def _serving(self, holders: tuple[ObjectKey, ...]) -> frozenset[NodeName] | None:
@@ -236,10 +240,14 @@ class Layer2:
             suspended = Suspension.NO_ELIGIBLE_NODES
         nodes = state.placement.order(object_name(address))
         more = (name for name in place.followers if name not in nodes)
+        orders = (*nodes, *more)[:PREFERENCE_LIMIT] if place.followers else nodes
         return Layer2Orders(
-            nodes=(*nodes, *more)[:PREFERENCE_LIMIT] if place.followers else nodes,
+            nodes=orders,
             interfaces=place.interfaces,
             suspended=suspended,
+            node_interfaces=tuple(
+                (name, place.by_node[NodeName(name)]) for name in orders if name in place.by_node
+            ),
         )
 
     def take_changes(self) -> list[IPAddress]:
@@ -278,4 +286,10 @@ class Layer2:
 
 
 def _told(place: _Place) -> tuple[object, ...]:
-    return (place.suspended, place.followers, place.interfaces, place.is_by_bgp_alone)
+    return (
+        place.suspended,
+        place.followers,
+        place.interfaces,
+        place.is_by_bgp_alone,
+        place.by_node,
+    )

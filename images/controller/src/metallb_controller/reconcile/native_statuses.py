@@ -59,8 +59,8 @@ def layer2_statuses(vips: Iterable[VirtualIP]) -> dict[str, NativeStatus]:
     for vip in vips:
         if not vip.spec.pool.startswith(f"{NATIVE_POOL_KIND}/"):
             continue
-        named = vip.spec.layer2.interfaces
         for announcer in vip.status.announcers:
+            named = vip.spec.layer2.interfaces_of(announcer.node)
             for service in vip.spec.services:
                 found = interfaces.setdefault((service, announcer.node), {})
                 found.update((item, None) for item in announcer.interfaces if item in named)

@@ -143,7 +143,7 @@ class Policy:
             self._reflex.say(control.gone_line(address))
             self.metrics.forget(address)
         elif old is None or old.spec.layer2 != new.spec.layer2:
-            self._reflex.say(control.vip_line(_orders(new)))
+            self._reflex.say(control.vip_line(_orders(new, self._settings.node)))
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():
@@ -172,7 +172,7 @@ class Policy:
     def _tell_all(self) -> None:
         self._tell_roll()
         self._reflex.say(control.RESET)
-        orders = [_orders(vip) for vip in self._vips]
+        orders = [_orders(vip, self._settings.node) for vip in self._vips]
         for item in orders:
             self._reflex.say(control.vip_line(item))
         self._reflex.say(control.synced_line(max((item.version for item in orders), default=0)))
@@ -226,13 +226,13 @@ class Policy:
             self.deaths.peer_down(node, is_dead=reason == DownReason.SILENT)
 
 
-def _orders(vip: VirtualIP) -> Orders:
+def _orders(vip: VirtualIP, node: str) -> Orders:
     """Give the orders in an object; resourceVersions compare (see `metallb.kube.reflector`)."""
     layer2 = vip.spec.layer2
     return Orders(
         address=vip.spec.address,
         nodes=layer2.nodes,
-        interfaces=layer2.interfaces,
+        interfaces=layer2.interfaces_of(node),
         is_suspended=layer2.suspended is not None,
         version=int(vip.meta.resource_version),
     )

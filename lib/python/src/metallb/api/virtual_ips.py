@@ -70,11 +70,19 @@ _SUSPENSIONS = frozenset(Suspension)
 
 @dataclass(frozen=True, slots=True)
 class Layer2Orders:
-    """Who may announce, in order of preference, on which interfaces (none named: on all)."""
+    """Who may announce, in order of preference, on which interfaces (none named: on all).
+
+    `node_interfaces` are pairs of a node and its interfaces, for nodes that have others.
+    """
 
     nodes: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
     suspended: Suspension | None = None
+    node_interfaces: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def interfaces_of(self, node: str) -> tuple[str, ...]:
+        """Give the interfaces on which a node may announce; none: on all."""
+        return next((each for name, each in self.node_interfaces if name == node), self.interfaces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +229,10 @@ def _read_layer2(fields: Fields) -> Layer2Orders:
         nodes=fields.words("nodes"),
         interfaces=fields.words("interfaces"),
         suspended=Suspension(suspended) if suspended in _SUSPENSIONS else None,
+        node_interfaces=tuple(
+            (item.word("node"), item.words("interfaces"))
+            for item in fields.children("nodeInterfaces")
+        ),
     )
 
 
@@ -266,6 +278,10 @@ def _layer2_object(orders: Layer2Orders) -> dict[str, Any]:
     found: dict[str, Any] = {"nodes": list(orders.nodes)}
     if orders.interfaces:
         found["interfaces"] = list(orders.interfaces)
+    if orders.node_interfaces:
+        found["nodeInterfaces"] = [
+            {"node": node, "interfaces": list(names)} for node, names in orders.node_interfaces
+        ]
     if orders.suspended is not None:
         found["suspended"] = orders.suspended.value
     return found
