@@ -16,6 +16,7 @@ from metallb.kube.client import Resource
 from metallb_controller.app.migration import read_migration_settings
 from metallb_controller.app.resources import SERVICES
 from metallb_lab import tools
+from metallb_lab.operator.crds import CRDS
 from metallb_lab.realserver import RealServer, Token
 from migration.recorded import ROOT, RecordedCluster, key, recorded, shown
 from module.docs.pages import english
@@ -30,6 +31,22 @@ ROLES = Resource("rbac.authorization.k8s.io", "v1", "clusterroles", is_namespace
 BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", is_namespaced=False)
 ROW = re.compile(r"^\| (core|`[\w.-]+`) \| (`.*`) \| (list(?:, create)?) \|$", re.M)
 MOVER = Token.make("mover")
+CONVERSION = {
+    "conversion": {
+        "strategy": "Webhook",
+        "webhook": {
+            "conversionReviewVersions": ["v1"],
+            "clientConfig": {
+                "service": {
+                    "name": "metallb-webhook-service",
+                    "namespace": "metallb-system",
+                    "path": "/convert",
+                }
+            },
+        },
+    }
+}
+"""As MetalLB's manifests have it."""
 STATE = recorded("metallb-0.16")
 
 
@@ -120,6 +137,10 @@ async def test_the_commands_of_the_page_leave_nothing_of_the_old_installation(
         kubeconfig = server.write_kubeconfig()
         async with RecordedCluster.loaded(kubeconfig, STATE) as cluster:
             await type_in(commands("find crds"), kubeconfig, tmp_path)
+            await cluster.client.patch(CRDS, "bgppeers.metallb.io", {"spec": CONVERSION})
+            code, said = await cluster.command("--from=metallb")
+            assert code == 0, said
+            assert "the conversion of BGPPeers, by a server in namespace metallb-system" in said
             await type_in(commands("scale deployment"), kubeconfig, tmp_path)
             await type_in(commands("delete validatingwebhookconfiguration"), kubeconfig, tmp_path)
             await type_in(commands("delete deployment/controller"), kubeconfig, tmp_path)

@@ -147,6 +147,11 @@ def _steps(origin: Origin, plan: Plan, leftovers: Leftovers, *, is_applied: bool
             f"stop the old controller, so that it gives no more addresses: kubectl --namespace "
             f"{item.key.namespace} scale deployment {item.key.name} --replicas=0"
         )
+    if leftovers.converter:
+        yield (
+            "take the old conversion away: kubectl patch crd bgppeers.metallb.io --type merge "
+            '--patch \'{"spec":{"conversion":{"strategy":"None","webhook":null}}}\''
+        )
     if plan.entries and (not is_applied or controllers):
         yield "run this with --apply" + (" again" if is_applied else "")
     for name in leftovers.webhooks:
@@ -159,10 +164,5 @@ def _steps(origin: Origin, plan: Plan, leftovers: Leftovers, *, is_applied: bool
         yield (
             "delete the FRRConfigurations that MetalLB made, for frr-k8s goes on announcing what "
             "they say; and frr-k8s itself, if nobody else uses it"
-        )
-    if leftovers.converter:
-        yield (
-            "take the old conversion away: kubectl patch crd bgppeers.metallb.io --type merge "
-            '--patch \'{"spec":{"conversion":{"strategy":"None","webhook":null}}}\''
         )
     yield "install this module, and keep the kinds, pools and advertisements where they are"
