@@ -1,4 +1,4 @@
-"""What the leader knows of the cluster, as series: by class and reason."""
+"""What the leader knows of the cluster, as series: by pool and reason."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from metallb.api.classes import read_class
 from metallb.kube.reflector import ReflectorCounts
 from metallb_controller.app.census import UNKNOWN_CLASS, Census
 from metallb_controller.reconcile.engine import Reconciler
-from support.objects import class_object, service_object, slice_object
+from support.objects import (
+    advertisement_object,
+    class_object,
+    pool_object,
+    service_object,
+    slice_object,
+)
 from support.outcomes import DUAL, settled
 
 if TYPE_CHECKING:
@@ -182,6 +188,42 @@ def test_nodes_are_counted_by_what_they_may() -> None:
     assert sample(leader, "metallb_controller_speakers_present") == 3
 
 
+def test_a_pool_that_arp_does_not_announce_has_no_nodes_to_count() -> None:
+    _, leader = settled(pool_object("front"), advertisement_object(kind="BGPAdvertisement"))
+    assert sample(leader, "metallb_controller_nodes_eligible", pool="front") is None
+
+
+# ---------------------------------------------------------------- pools
+
+
+def problem(leader: Leader, pool: str, reason: str) -> float | None:
+    return sample(leader, "metallb_controller_pool_problem", pool=pool, reason=reason)
+
+
+def test_a_pool_that_nobody_advertises_has_a_problem_until_somebody_does() -> None:
+    world, leader = settled(pool_object("front"))
+    assert problem(leader, "front", "NotAdvertised") == 1
+    world.put(advertisement_object())
+    leader.settle()
+    assert problem(leader, "front", "NotAdvertised") is None
+
+
+def test_pools_whose_ranges_overlap_and_what_is_malformed() -> None:
+    _, leader = settled(
+        pool_object("first", ("10.9.0.0/24",)),
+        pool_object("second", ("10.9.0.5", "10.9.1.0/24", "odd"), created="2026-01-02T00:00:00Z"),
+        advertisement_object(),
+    )
+    assert problem(leader, "second", "OverlappingRanges") == 1
+    assert problem(leader, "second", "InvalidSpec") == 1
+    assert problem(leader, "first", "InvalidSpec") is None
+
+
+def test_a_pool_that_is_closed_on_purpose_has_no_problem() -> None:
+    _, leader = settled(pool_object("front", disabled=True), advertisement_object())
+    assert problem(leader, "front", "Disabled") is None
+
+
 # ---------------------------------------------------------------- the term
 
 
@@ -192,6 +234,15 @@ def test_what_the_mirrors_count() -> None:
     assert sample(term, "metallb_k8s_client_updates_total") == 7
     assert sample(term, "metallb_k8s_client_update_errors_total") == 1
     assert sample(term, "metallb_controller_queued_writes") == 7
+
+
+def test_services_that_wait_to_be_decided_are_counted() -> None:
+    world, leader = settled(class_object(isDefault=True), service_object("a"))
+    assert sample(leader, "metallb_controller_services_undecided") == 0
+    for name in ("b", "c"):
+        world.put(service_object(name))
+        leader.deliver()
+    assert sample(leader, "metallb_controller_services_undecided") == 2
 
 
 def test_a_class_that_is_wrong_counts_before_its_status_says_so() -> None:

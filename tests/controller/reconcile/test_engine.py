@@ -166,6 +166,7 @@ def test_many_services_are_served_in_steps() -> None:
     leader = Leader(world, settings=ReconcilerSettings(services_per_step=100))
     leader.step()
     assert sum(w.target.kind == "VirtualIP" for w in leader.under_way) == 100
+    assert leader.reconciler.undecided == 150
     assert leader.reconciler.has_work()
     leader.settle()
     shown = [world.addresses(f"s{number:03}") for number in range(250)]

@@ -29,14 +29,15 @@ OF_OTHERS = {
 COUNTS = {
     "metallb_controller_addresses_free", "metallb_controller_addresses_not_announced",
     "metallb_controller_nodes_eligible", "metallb_controller_nodes_refused",
-    "metallb_controller_queued_writes", "metallb_controller_services_waiting",
-    "metallb_controller_speakers_present",
+    "metallb_controller_queued_writes", "metallb_controller_services_undecided",
+    "metallb_controller_services_waiting", "metallb_controller_speakers_present",
 }  # fmt: skip
 """Gauges whose name says what they count."""
 
 STATES = {
-    "metallb_controller_leader", "metallb_speaker_address_conflict", "metallb_speaker_announced",
-    "metallb_speaker_peer_alive", "metallb_speaker_state",
+    "metallb_controller_leader", "metallb_controller_pool_problem",
+    "metallb_speaker_address_conflict", "metallb_speaker_announced", "metallb_speaker_peer_alive",
+    "metallb_speaker_state",
 }  # fmt: skip
 """Gauges that are 1 or 0."""
 

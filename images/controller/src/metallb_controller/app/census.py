@@ -36,7 +36,10 @@ NOT_ANNOUNCED = "NotAnnounced"
 
 _ALLOCATOR = "metallb_allocator"
 _BAD: dict[str, bool] = {ClassCondition.CONFLICT: True, ClassCondition.VALID: False}
-"""Conditions of a class, and when they tell of something that cannot be used."""
+"""Conditions of a pool, and when they tell of something that cannot be used."""
+
+_ON_PURPOSE = "Disabled"
+"""Why a pool that somebody closed is not ready."""
 
 
 class Term(Protocol):
@@ -71,6 +74,7 @@ class Census(Collector):
         reconciler = None if term is None else term.reconciler
         yield from _client(term)
         yield from _addresses(reconciler)
+        yield from _pools(reconciler)
         yield from _services(reconciler)
         yield from _nodes(reconciler)
 
@@ -150,6 +154,23 @@ def _addresses(reconciler: Reconciler | None) -> Iterator[Metric]:
     yield from (total, used, *pairs[Family.IPV4], *pairs[Family.IPV6], free, holders)
 
 
+def _pools(reconciler: Reconciler | None) -> Iterator[Metric]:
+    problems: Counter[tuple[str, str]] = Counter()
+    if reconciler is not None:
+        names = _names(reconciler)
+        for key, pool in reconciler.observed.pools.items():
+            for item in reconciler.catalogue.source(pool).status.conditions:
+                is_bad = _BAD.get(item.type) is item.is_true
+                is_idle = item.type == ClassCondition.READY and not item.is_true
+                if is_bad or (is_idle and item.reason != _ON_PURPOSE):
+                    problems[names[key], item.reason] = 1
+    yield _by_reason(
+        "metallb_controller_pool_problem",
+        "1 while a condition of the pool says that something of it does not work, by reason.",
+        problems,
+    )
+
+
 def _names(reconciler: Reconciler) -> dict[str, str]:
     """Give the label of each pool: its name, or its key when a pool of another kind has it too."""
     pools = reconciler.observed.pools.values()
@@ -173,7 +194,11 @@ def _pair(name: str, what: str) -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
 def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
     waiting: Counter[tuple[str, str]] = Counter()
     silent: Counter[tuple[str, str]] = Counter()
+    undecided = GaugeMetricFamily(
+        "metallb_controller_services_undecided", "Services that wait to be decided about."
+    )
     if reconciler is not None:
+        undecided.add_metric([], reconciler.undecided)
         names, present = _names(reconciler), reconciler.observed.roll.present
         for verdict in reconciler.assignments.verdicts.values():
             if (reason := _why_waiting(verdict)) is not None:
@@ -192,6 +217,7 @@ def _services(reconciler: Reconciler | None) -> Iterator[Metric]:
         "Addresses that are held and announced by no node, by pool and reason.",
         silent,
     )
+    yield undecided
 
 
 def _why_waiting(verdict: Verdict) -> str | None:
@@ -213,7 +239,7 @@ def _nodes(reconciler: Reconciler | None) -> Iterator[Metric]:
     refused: Counter[tuple[str, str]] = Counter()
     eligible = GaugeMetricFamily(
         "metallb_controller_nodes_eligible",
-        "Nodes that may announce addresses of the pool.",
+        "Nodes that may announce addresses of the pool, if ARP and NDP announce any.",
         labels=["pool"],
     )
     speakers = GaugeMetricFamily(
@@ -221,6 +247,8 @@ def _nodes(reconciler: Reconciler | None) -> Iterator[Metric]:
     )
     if reconciler is not None:
         for key, name in sorted(_names(reconciler).items()):
+            if not reconciler.observed.pools[key].layer2:
+                continue
             eligible.add_metric([name], len(reconciler.layer2.eligible(key)))
             refused.update((name, reason) for reason in reconciler.layer2.refused(key).values())
         speakers.add_metric([], len(reconciler.observed.roll.present))
