@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OUTPUT = ROOT / "out" / "tests"
-PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=15")
 
 
 @dataclass(frozen=True, slots=True)
