@@ -29,7 +29,7 @@ from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
 from metallb.api.services import ALLOCATED_FROM_ANNOTATION, ingress_object, read_service
 from metallb.api.speakers import read_speaker
 from metallb.api.virtual_ips import VirtualIP, read_virtual_ip, spec_object, to_object
-from metallb.net.addresses import address_from_name
+from metallb.net.addresses import address_from_name, object_name, parse_address
 from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import (
@@ -256,7 +256,7 @@ class World:
             if self.condition(name, ServiceCondition.ASSIGNED, namespace) is None:
                 continue  # not ours
             for ip in self.addresses(name, namespace):
-                entry = vips.get(ip.replace(":", "-"))
+                entry = vips.get(object_name(parse_address(ip)))
                 assert entry is not None, f"{namespace}/{name} shows {ip}, which is in no ledger"
                 assert ObjectKey(namespace, name) in entry.spec.services, (
                     f"{namespace}/{name} shows {ip}, which the ledger has for {entry.spec.services}"

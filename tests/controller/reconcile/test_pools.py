@@ -491,3 +491,14 @@ def test_what_is_wrong_between_objects_is_found_by_kind_and_key() -> None:
     assert (kind, str(key)) == ("IPAddressPool", "d8-metallb/front")
     assert problems[0].path == ".spec.addresses[0]"
     assert [item.name for item in catalogue.sources()] == ["front"]
+
+
+def test_a_refused_service_does_not_go_on_showing_an_address_that_is_anothers() -> None:
+    named = {"metallb.io/address-pool": "nowhere"}
+    world, _ = settled(
+        pool_object(ranges=("10.0.0.5",)), ADV,
+        service_object("lost", ingress=("10.0.0.5",), annotations=named),
+        service_object("web", created="2026-01-02T00:00:00Z"),
+    )  # fmt: skip
+    assert world.addresses("lost") == []
+    assert world.addresses("web") == ["10.0.0.5"]

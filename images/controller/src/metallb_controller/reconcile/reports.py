@@ -129,9 +129,14 @@ class Reports:
         ]
 
     def _is_ours(self, service: Service, verdict: Verdict) -> bool:
-        """Tell whether the address list is ours to write; not that of a Service we only refuse."""
+        """Tell whether the address list is ours to write.
+
+        It is not that of a Service which names a class that does not exist: another may serve it.
+        One that asks for pools is ours, also when none serves it: an address that it shows and the
+        ledger does not have may be another's by now.
+        """
         binding = verdict.binding
-        if verdict.is_served or (binding and binding.reason is not BindingReason.UNKNOWN):
+        if binding is None or binding.reason is not BindingReason.UNKNOWN:
             return True
         return bool(self._allocator.addresses_of(service.meta.key))
 
