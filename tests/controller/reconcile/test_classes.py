@@ -131,6 +131,13 @@ def test_a_class_without_any_node_says_so_and_addresses_are_given_all_the_same()
     assert world.vips()["10.0.0.1"].spec.layer2.nodes == ()
 
 
+def test_a_class_that_selects_no_node_says_what_it_looks_for_and_who_is_refused() -> None:
+    world, _ = settled(class_object(nodeSelector={"edge": "yes", "rack": "a"}))
+    found = world.class_condition("ingress", "Ready")
+    assert found is not None
+    assert found["message"] == "nodeSelector edge=yes,rack=a: NotSelected: a, b, c"
+
+
 def test_a_class_status_is_not_written_more_often_than_once_a_second() -> None:
     world, leader = settled(class_object(isDefault=True))
     start = len(world.history)

@@ -145,6 +145,19 @@ def test_equal_selectors_are_there_once() -> None:
     assert found == (LabelSelector.of({"a": "b"}),)
 
 
+def test_a_selector_speaks_as_kubectl_does() -> None:
+    expressions = [
+        {"key": "a", "operator": "In", "values": ["b"]},
+        {"key": "c", "operator": "In", "values": ["e", "d"]},
+        {"key": "f", "operator": "NotIn", "values": ["g"]},
+        {"key": "h", "operator": "Exists"},
+        {"key": "i", "operator": "DoesNotExist"},
+    ]
+    (found,), _ = read([{"matchExpressions": expressions}])
+    assert str(found) == "a=b,c in (d,e),f notin (g),h,!i"
+    assert (str(LabelSelector()), str(NOTHING)) == ("everything", "nothing")
+
+
 def test_a_node_selector_speaks_of_itself() -> None:
     assert str(NodeSelector.of({"b": "c", "a": "d"})) == "a=d,b=c"
     assert str(NodeSelector()) == "every node"

@@ -70,6 +70,20 @@ class Requirement:
             case _:  # DoesNotExist
                 return self.key not in labels
 
+    def __str__(self) -> str:
+        """Give it as kubectl writes it."""
+        values = f"({','.join(self.values)})"
+        match self.operator:
+            case Operator.IN:
+                is_lone = len(self.values) == 1
+                return f"{self.key}={self.values[0]}" if is_lone else f"{self.key} in {values}"
+            case Operator.NOT_IN:
+                return f"{self.key} notin {values}"
+            case Operator.EXISTS:
+                return self.key
+            case _:  # DoesNotExist
+                return f"!{self.key}"
+
 
 @dataclass(frozen=True, slots=True)
 class LabelSelector:
@@ -86,6 +100,11 @@ class LabelSelector:
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Tell whether an object with these labels is selected."""
         return all(item.matches(labels) for item in self.requirements)
+
+    def __str__(self) -> str:
+        if any(not item.key for item in self.requirements):
+            return "nothing"
+        return ",".join(map(str, self.requirements)) or "everything"
 
 
 NOTHING = LabelSelector((Requirement("", Operator.IN),))
