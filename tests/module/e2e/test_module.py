@@ -6,6 +6,7 @@ Each test leaves the module as it found it.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from contextlib import asynccontextmanager
@@ -32,6 +33,8 @@ from module.e2e.installed import CLASS, SECONDS, Installed, encoded
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from metallb.kube.client import JsonObject
+
 pytestmark = [
     pytest.mark.netns,
     pytest.mark.real,
@@ -45,6 +48,7 @@ PEERS = Resource("metallb.io", "v1beta2", "bgppeers")
 OLD_PEERS = Resource("metallb.io", "v1beta1", "bgppeers")
 REFUSAL = re.compile(r"objects\.metallb\.network\.deckhouse\.io")
 READ_AGAIN = "heartbeat keys are read again"
+METALLB = "metallb-system"
 NO_PRIORITY = "no real-time priority"
 NO_SOCKET = "interface eth0 cannot be used: [Errno 1] Operation not permitted"
 LONG_AGO = timedelta(days=60)
@@ -117,6 +121,41 @@ async def test_peers_are_served_in_both_versions(installed: Installed) -> None:
     await installed.cluster.until_true(is_converted, SECONDS, "the controller converts")
     assert (await client.get(PEERS, "r", NAMESPACE))["spec"]["vrf"] == "red"
     await client.delete(PEERS, "r", NAMESPACE)
+
+
+async def test_metallbs_manifests_are_applied_as_they_are(installed: Installed) -> None:
+    """In MetalLB's own namespace; the Service is reached, and MetalLB's tools see its node."""
+    cluster = installed.cluster
+    made: list[JsonObject] = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": METALLB}},
+        objects.ip_address_pool("native", ["10.10.140.1-10.10.140.9"]),
+        objects.l2_advertisement("native", ipAddressPools=["native"]),
+        objects.service("native", annotations={"metallb.universe.tf/address-pool": "native"}),
+    ]
+    for value in made[1:3]:
+        value["metadata"]["namespace"] = METALLB
+    for value in made:
+        await cluster.apply(value)
+    await cluster.until(
+        lambda: cluster.addresses("native") == ("10.10.140.1",), SECONDS, "an address of the pool"
+    )
+    client = cluster.topology.hosts["client"].namespace
+    answer = await asyncio.to_thread(probes.wait_for_http, client, "10.10.140.1", 80)
+    assert answer.pod.startswith("web-")
+
+    async def is_told() -> bool:
+        path = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/servicel2statuses"
+        found = (await cluster.client.request("GET", path))["items"]
+        nodes = [
+            item["status"]["node"] for item in found if item["status"]["serviceName"] == "native"
+        ]
+        return nodes == [cluster.announcer("10.10.140.1")]
+
+    await cluster.until_true(is_told, SECONDS, "ServiceL2Status tells the node")
+    for value in reversed(made):
+        meta = value["metadata"]
+        await cluster.delete(value["kind"], meta["name"], meta.get("namespace", ""))
+    await cluster.until(lambda: cluster.vip("10.10.140.1") is None, SECONDS, "it is given back")
 
 
 async def make_wrong_class(installed: Installed) -> None:
