@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import NATIVE_VERSION, Metadata, Reference, read_metadata
+from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
@@ -28,23 +28,15 @@ class BFDTimers:
 
 
 @dataclass(frozen=True, slots=True)
-class BFDProfile:
+class BFDProfile(Named):
     """A profile as it was written; `problems` are those of the object itself."""
+
+    api_version = NATIVE_VERSION
+    object_kind = KIND
 
     meta: Metadata
     timers: BFDTimers
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the profile."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            NATIVE_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_bfd_profile(value: JsonObject) -> BFDProfile:

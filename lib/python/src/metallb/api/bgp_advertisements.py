@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from metallb.api.advertisements import PoolChoice, read_pool_choice
 from metallb.api.communities import COMMUNITIES_MAX, parse_community
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import NATIVE_VERSION, Metadata, Reference, read_metadata
+from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 from metallb.api.selectors import LabelSelector, read_selectors
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ class RouteAttributes:
 
 
 @dataclass(frozen=True, slots=True)
-class BGPAdvertisement:
+class BGPAdvertisement(Named):
     """An advertisement as it was written; `problems` are those of the object itself."""
+
+    api_version = NATIVE_VERSION
+    object_kind = KIND
 
     meta: Metadata
     pools: PoolChoice
@@ -50,17 +53,6 @@ class BGPAdvertisement:
     routes: RouteAttributes
     peers: tuple[str, ...]
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the advertisement."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            NATIVE_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_bgp_advertisement(value: JsonObject) -> BGPAdvertisement:

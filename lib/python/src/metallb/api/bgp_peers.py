@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.durations import read_duration
 from metallb.api.fields import Fields, Problem, shown
-from metallb.api.meta import NATIVE_GROUP, Metadata, ObjectKey, Reference, read_metadata
+from metallb.api.meta import NATIVE_GROUP, Metadata, Named, ObjectKey, read_metadata
 from metallb.api.selectors import LabelSelector, read_selectors
 from metallb.net.addresses import IPAddress, parse_address
 
@@ -41,8 +41,11 @@ class Timers:
 
 
 @dataclass(frozen=True, slots=True)
-class BGPPeer:
+class BGPPeer(Named):
     """A peer as it was written; `problems` are those of the object itself."""
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     my_asn: int
@@ -66,21 +69,10 @@ class BGPPeer:
     problems: tuple[Problem, ...]
 
     @property
-    def name(self) -> str:
-        """Name of the peer."""
-        return self.meta.key.name
-
-    @property
     def is_usable(self) -> bool:
         """Whether a session can be opened by what is said here."""
         has_asn = self.peer_asn or self.dynamic_asn
         return bool(self.my_asn and has_asn and (self.address or self.interface))
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_bgp_peer(value: JsonObject) -> BGPPeer:

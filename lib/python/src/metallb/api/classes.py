@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from metallb.api.advertisements import read_interfaces
 from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, Named, read_metadata
 from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
 from metallb.api.selectors import NodeSelector, read_node_selector
 
@@ -56,8 +56,11 @@ class ClassStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class MetalLoadBalancerClass:
+class MetalLoadBalancerClass(Named):
     """A class as decisions see it; `problems` are those of the object itself."""
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     is_default: bool
@@ -69,17 +72,6 @@ class MetalLoadBalancerClass:
     status: ClassStatus
     problems: tuple[Problem, ...]
     options: PoolOptions = field(default_factory=PoolOptions)
-
-    @property
-    def name(self) -> str:
-        """Name of the class: also the word in the Service's field, annotation and condition."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_class(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.api.fields import Fields, Problem, shown
-from metallb.api.meta import NATIVE_VERSION, Metadata, Reference, read_metadata
+from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
@@ -64,23 +64,15 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
-class Community:
+class Community(Named):
     """A Community object: names and what they stand for."""
+
+    api_version = NATIVE_VERSION
+    object_kind = KIND
 
     meta: Metadata
     aliases: tuple[Alias, ...]
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the object."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            NATIVE_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_community(value: JsonObject) -> Community:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import NATIVE_VERSION, Metadata, Reference, read_metadata
+from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
 from metallb.api.selectors import NOTHING, LabelSelector, read_selectors
 
@@ -58,8 +58,11 @@ class PoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class IPAddressPool:
+class IPAddressPool(Named):
     """A pool as it was written; `problems` are those of the object itself."""
+
+    api_version = NATIVE_VERSION
+    object_kind = KIND
 
     meta: Metadata
     labels: Mapping[str, str]
@@ -70,17 +73,6 @@ class IPAddressPool:
     options: PoolOptions
     status: PoolStatus
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the pool."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            NATIVE_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_ip_address_pool(value: JsonObject) -> IPAddressPool:

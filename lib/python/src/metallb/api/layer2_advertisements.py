@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.advertisements import PoolChoice, read_interfaces, read_pool_choice
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import NATIVE_VERSION, Metadata, Reference, read_metadata
+from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 from metallb.api.selectors import NOTHING, LabelSelector, read_selector, read_selectors
 
 if TYPE_CHECKING:
@@ -28,8 +28,11 @@ class NodePreference:
 
 
 @dataclass(frozen=True, slots=True)
-class L2Advertisement:
+class L2Advertisement(Named):
     """An advertisement as it was written; `problems` are those of the object itself."""
+
+    api_version = NATIVE_VERSION
+    object_kind = KIND
 
     meta: Metadata
     pools: PoolChoice
@@ -38,17 +41,6 @@ class L2Advertisement:
     interfaces: tuple[str, ...]
     preferences: tuple[NodePreference, ...]
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the advertisement."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            NATIVE_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_l2_advertisement(value: JsonObject) -> L2Advertisement:

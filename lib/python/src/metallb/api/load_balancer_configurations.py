@@ -14,7 +14,7 @@ from metallb.api.bgp_advertisements import (
     read_route_communities,
 )
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, Named, read_metadata
 from metallb.api.selectors import NodeSelector, read_node_selector
 
 if TYPE_CHECKING:
@@ -34,8 +34,11 @@ class PoolAdvertisement:
 
 
 @dataclass(frozen=True, slots=True)
-class MetalLoadBalancerConfiguration:
+class MetalLoadBalancerConfiguration(Named):
     """A configuration as it was written; `problems` are those of the object itself."""
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     is_bgp: bool
@@ -43,17 +46,6 @@ class MetalLoadBalancerConfiguration:
     peers: tuple[str, ...]
     advertisements: tuple[PoolAdvertisement, ...]
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the configuration."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_load_balancer_configuration(value: JsonObject) -> MetalLoadBalancerConfiguration:

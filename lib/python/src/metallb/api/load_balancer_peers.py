@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from metallb.api.bfd_profiles import BFDTimers, read_bfd_timers
 from metallb.api.bgp_peers import ASN_MAX, PORT, Timers, read_address, read_timers
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, ObjectKey, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
 from metallb.net.addresses import IPAddress, family_of
 
 if TYPE_CHECKING:
@@ -29,11 +29,14 @@ class SourceAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class MetalLoadBalancerBGPPeer:
+class MetalLoadBalancerBGPPeer(Named):
     """A peer as it was written; `problems` are those of the object itself.
 
     `bfd` None: the peer is not watched by BFD.
     """
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     address: IPAddress | None
@@ -48,20 +51,9 @@ class MetalLoadBalancerBGPPeer:
     problems: tuple[Problem, ...]
 
     @property
-    def name(self) -> str:
-        """Name of the peer."""
-        return self.meta.key.name
-
-    @property
     def is_usable(self) -> bool:
         """Whether a session can be opened by what is said here."""
         return bool(self.address and self.peer_asn and self.my_asn)
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_load_balancer_peer(value: JsonObject) -> MetalLoadBalancerBGPPeer:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.classes import ClassStatus, read_status
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, Named, read_metadata
 from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
 
 if TYPE_CHECKING:
@@ -21,8 +21,11 @@ KIND = "MetalLoadBalancerPool"
 
 
 @dataclass(frozen=True, slots=True)
-class MetalLoadBalancerPool:
+class MetalLoadBalancerPool(Named):
     """A pool as it was written; `problems` are those of the object itself."""
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     ranges: tuple[PoolRange, ...]
@@ -31,17 +34,6 @@ class MetalLoadBalancerPool:
     options: PoolOptions
     status: ClassStatus
     problems: tuple[Problem, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the pool."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def read_load_balancer_pool(value: JsonObject) -> MetalLoadBalancerPool:

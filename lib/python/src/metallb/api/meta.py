@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from metallb.api.fields import Fields
@@ -87,3 +87,28 @@ class Reference:
         if self.key.namespace:
             found["namespace"] = self.key.namespace
         return {name: value for name, value in found.items() if value}
+
+
+class Named:
+    """What readers' values have in common: the kind that their class is of, and a name.
+
+    For frozen classes with `meta`; they say `api_version` and `object_kind`.
+    """
+
+    __slots__ = ()
+
+    api_version: ClassVar[str]
+    object_kind: ClassVar[str]
+    meta: Metadata
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+        return self.meta.key.name
+
+    def reference(self) -> Reference:
+        """Reference for Events."""
+        meta = self.meta
+        return Reference(
+            self.api_version, self.object_kind, meta.key, meta.uid, meta.resource_version
+        )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.conditions import VIRTUAL_IP_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, ObjectKey, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
 from metallb.net.addresses import IPAddress, address_from_name, object_name, parse_address
 
 if TYPE_CHECKING:
@@ -138,23 +138,15 @@ class VirtualIPStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class VirtualIP:
+class VirtualIP(Named):
     """A VirtualIP object."""
+
+    api_version = API_VERSION
+    object_kind = KIND
 
     meta: Metadata
     spec: VirtualIPSpec
     status: VirtualIPStatus = VirtualIPStatus()
-
-    @property
-    def name(self) -> str:
-        """Object name: the address, see `metallb.net.addresses.object_name`."""
-        return self.meta.key.name
-
-    def reference(self) -> Reference:
-        """Reference for Events."""
-        return Reference(
-            API_VERSION, KIND, self.meta.key, self.meta.uid, self.meta.resource_version
-        )
 
 
 def new_virtual_ip(spec: VirtualIPSpec) -> VirtualIP:
