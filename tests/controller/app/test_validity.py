@@ -169,19 +169,30 @@ async def test_a_missing_profile_is_told_of_until_it_is_made_to_the_nodes_of_the
 
 async def test_what_only_shows_between_objects_is_told_on_the_one_that_is_wrong(site: Site) -> None:
     await site.put("BGPAdvertisement", communities=["blue"])
-    pool = {
-        "apiVersion": "metallb.io/v1beta1",
-        "kind": "IPAddressPool",
-        "metadata": {"name": "front"},
-        "spec": {"addresses": ["10.0.0.0/30"]},
-    }
-    await site.admin.create(NATIVE_POOLS, pool, NAMESPACE)
     async with site.leading():
         found = await site.until_says("BGPAdvertisement", reason="InvalidSpec")
         [condition] = found["status"]["conditions"]
         assert "no Community object has the name 'blue'" in condition["message"]
         await site.put("Community", communities=[{"name": "blue", "value": "65000:1"}])
         await site.until_says("BGPAdvertisement", reason="Valid")
+
+
+async def test_pools_that_overlap_are_told_of_to_metallbs_tools(site: Site) -> None:
+    every = ("controller", "speaker_a", "speaker_b", "speaker_c")
+    async with site.leading():
+        await site.until_states(**dict.fromkeys(every, "Valid"))
+        for name in ("front", "other"):
+            pool = {
+                "apiVersion": "metallb.io/v1beta1",
+                "kind": "IPAddressPool",
+                "metadata": {"name": name},
+                "spec": {"addresses": ["10.0.0.0/30"]},
+            }
+            await site.admin.create(NATIVE_POOLS, pool, NAMESPACE)
+        states = await site.until_states(**dict.fromkeys(every, "Invalid"))
+        assert "'10.0.0.0/30' overlaps with" in states["controller"]["errorSummary"]
+        await site.admin.delete(NATIVE_POOLS, "other", NAMESPACE)
+        await site.until_states(**dict.fromkeys(every, "Valid"))
 
 
 async def test_a_write_that_fails_is_made_again_and_conditions_of_others_stay(

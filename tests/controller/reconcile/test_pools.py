@@ -399,6 +399,23 @@ def test_a_conflict_is_told_to_both_and_the_rest_of_both_serves(first: str) -> N
     assert free == (2 if first == "class" else 3)
 
 
+def test_metallb_would_refuse_the_younger_of_two_pools_of_its_own_that_overlap() -> None:
+    _, leader = settled(
+        pool_object("old", ("10.0.0.0/24",)),
+        pool_object("new", ("10.0.0.9", "10.1.0.0/24"), created="2026-01-02T00:00:00Z"),
+        class_object("own", ("10.1.0.1",), created="2026-01-03T00:00:00Z"),
+        ADV,
+    )
+    said = (
+        ".spec.addresses[0]: '10.0.0.9' overlaps with '10.0.0.0/24' of pool old, "
+        "which is older and keeps 10.0.0.9"
+    )
+    refusals = leader.reconciler.catalogue.refusals()
+    assert {(kind, key.name): texts for (kind, key), texts in refusals.items()} == {
+        ("IPAddressPool", "new"): (said,)
+    }
+
+
 def test_a_range_of_ipv6_without_end_is_counted_and_written_once() -> None:
     """metallb.md §1.13: counts saturate, and do not overflow."""
     world, leader = settled(pool_object("six", ("fd00::/64", "fd01::/120")), ADV)

@@ -237,9 +237,11 @@ def test_faults_are_errors_and_the_name_of_a_profile_that_is_not_there() -> None
     pool: ObjectId = ("IPAddressPool", native("front"))
     noted = {pool: (Problem(".spec.addresses[0]", "is odd"),)}
     cluster.look(noted)
-    found = cluster.validity.faults(noted)
-    assert list(found) == [("BFDProfile", native("b")), ("BGPPeer", native("p")), pool]
-    assert found[pool] == (".spec.addresses[0]: is odd",)
+    other: ObjectId = ("IPAddressPool", native("other"))
+    refusals = {pool: (".spec.addresses[1]: overlaps",), other: (".spec.addresses[0]: overlaps",)}
+    found = cluster.validity.faults(noted, refusals)
+    assert list(found) == [("BFDProfile", native("b")), ("BGPPeer", native("p")), pool, other]
+    assert found[pool] == (".spec.addresses[0]: is odd", ".spec.addresses[1]: overlaps")
     assert found["BGPPeer", native("p")] == (".spec.bfdProfile: there is no BFDProfile 'none' yet",)
 
 

@@ -55,7 +55,8 @@ class NativeStatuses(Follower):
         observed, validity = self._reconciler.observed, self._validity
         await self._keep(LAYER2_STATUSES, layer2_statuses(observed.vips.values()))
         if self._is_judged():
-            faults = validity.faults(self._reconciler.catalogue.all_problems())
+            catalogue = self._reconciler.catalogue
+            faults = validity.faults(catalogue.all_problems(), catalogue.refusals())
             speakers = sorted(observed.roll.present)
             states = configuration_states(faults, speakers, validity.concerns)
             await self._keep(CONFIGURATION_STATES, states)

@@ -52,11 +52,6 @@ class Verdict:
         """The class that the Service goes to; None: pools serve it."""
         return self.choice.binding
 
-    @property
-    def is_served(self) -> bool:
-        """Whether there is a class, or a pool, to serve it."""
-        return _has_candidates(self.choice)
-
 
 class Assignments:
     """Decides about Services; `verdicts` are the decisions in force."""

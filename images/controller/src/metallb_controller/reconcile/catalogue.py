@@ -116,6 +116,18 @@ class Catalogue:
         """Tell what is wrong in all objects, by kind and key."""
         return self._problems
 
+    def refusals(self) -> dict[tuple[str, ObjectKey], tuple[str, ...]]:
+        """Tell for what MetalLB would refuse pools of its own: addresses that older ones have."""
+        pools = self._observed.pools
+        lost = {
+            key: tuple(str(item) for item in space.conflicts if not item.keeps)
+            for key, space in self.spaces.items()
+            if pools[key].kind is PoolKind.NATIVE and space.conflicts
+        }
+        return {
+            (pools[key].kind, pools[key].meta.key): texts for key, texts in lost.items() if texts
+        }
+
     def problems(self, pool: AddressPool) -> tuple[Problem, ...]:
         """Tell what is wrong in that object, also between it and others."""
         return self._problems.get((pool.kind, pool.meta.key), ())

@@ -149,13 +149,18 @@ class Validity:
     # -- what configurations say, as MetalLB judges them -------------------------------------------
 
     def faults(
-        self, noted: Mapping[ObjectId, tuple[Problem, ...]]
+        self,
+        noted: Mapping[ObjectId, tuple[Problem, ...]],
+        refusals: Mapping[ObjectId, tuple[str, ...]],
     ) -> dict[ObjectId, tuple[str, ...]]:
-        """Give what is wrong in all objects, pools too; `noted` is what the translation found.
+        """Give what is wrong in all objects, pools too.
 
-        A name of nothing is a fault where MetalLB refuses to go on: that of a BFD profile.
+        `noted` is what the translation found, `refusals` what else is wrong with pools. A name of
+        nothing is a fault where MetalLB refuses to go on: that of a BFD profile.
         """
         found = {of: tuple(map(str, problems)) for of, problems in noted.items()}
+        for of, texts in refusals.items():
+            found[of] = found.get(of, ()) + texts
         for of, verdict in self.verdicts.items():
             texts = verdict.errors
             if of[0] == bgp_peers.KIND:
