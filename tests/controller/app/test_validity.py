@@ -139,6 +139,29 @@ async def test_every_kind_says_that_it_is_valid_and_nothing_is_written_twice(
     assert server.store.version == version + 2
 
 
+async def test_the_next_leader_says_nothing_of_nodes_before_it_has_judged(
+    site: Site, server: ApiServer
+) -> None:
+    await site.put("BGPPeer", bfdProfile="none")
+    states = {
+        "controller": "Valid",
+        "speaker_a": "Invalid",
+        "speaker_b": "Invalid",
+        "speaker_c": "Invalid",
+    }
+    async with site.leading():
+        await site.until_states(**states)
+    version = server.store.version
+    server.faults.add(
+        "status", Match(user="alice", verb="list", resource="bgppeers"), code=503, count=1
+    )
+    async with site.leading():
+        await site.put("BFDProfile", "later")
+        await site.until_says("BFDProfile", "later", reason="Valid")
+        await site.until_states(**states)
+    assert server.store.version == version + 2
+
+
 async def test_a_missing_profile_is_told_of_until_it_is_made_to_the_nodes_of_the_peer(
     site: Site,
 ) -> None:
