@@ -1,7 +1,8 @@
-"""`metallb-lab`: the demo, the benchmarks, and the end of labs that were kept.
+"""`metallb-lab`: the demo, the benchmarks, churn, and the end of labs that were kept.
 
 metallb-lab demo [--control-plane real | --module] [--nodes N] [--keep] [--json FILE]
 metallb-lab bench [--only F7,F8] [--json FILE]
+metallb-lab churn [--services N] [--seconds S] [--seed X]
 metallb-lab down [NAME…]
 metallb-lab tools build|list|path …
 """
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from metallb_lab import bench
 
         return bench.main(rest)
+    if command == "churn":
+        from metallb_lab import churn
+
+        return churn.main(rest)
     if command == "down":
         return down(rest)
     if command == "tools":

@@ -22,7 +22,7 @@ REPLICAS = ("ctl1", "ctl2")
 READY_SECONDS = 300.0
 
 
-def controller(running: Rig, name: str) -> Process:
+def controller(running: Rig, name: str, *arguments: str) -> Process:
     """Make one replica; it is not started yet."""
     return Process(
         running.instance,
@@ -32,6 +32,7 @@ def controller(running: Rig, name: str) -> Process:
             *("--kubeconfig", str(running.kubeconfig), "--metrics-port", "0"),
             *("--namespace", objects.NAMESPACE, "--identity", name),
             *("--log-level", "warning"),
+            *arguments,
         ],
     )
 
