@@ -44,7 +44,7 @@ from metallb_controller.app.resources import (
 from metallb_controller.app.sources import PART_SOURCES, PEER_SOURCES, pool_sources
 from metallb_controller.app.validity import ValidityStatuses
 from metallb_controller.app.writes import Writer
-from metallb_controller.reconcile.catalogue import ConfigKind
+from metallb_controller.reconcile.catalogue import ConfigKind, is_news
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import PostEvent, ReconcilerSettings, TargetKind
 from metallb_controller.reconcile.validity import Validity
@@ -188,16 +188,18 @@ class Leadership:
 
     def _on_pool(self, source: Source, key: Key, old: object, new: object) -> None:
         self._take_in(source, ObjectKey(*key), new, {})
+        if is_news(old, new):
+            self._judging.look_again()
 
     def _on_judged(self, source: Source, key: Key, old: Seen | None, new: Seen | None) -> None:
         if new is None:
             self._take_in(source, ObjectKey(*key), None, {})
         else:
             self._take_in(source, ObjectKey(*key), new.found, new.status)
+        self._judging.look_again()
 
     def _take_in(self, source: Source, key: ObjectKey, found: Any, status: JsonObject) -> None:
         self._validity.observe(source.kind, key, found, status)
-        self._judging.look_again()
         if source.part is not None:
             self.reconciler.observe_config(source.part, key, found)
             self._wake.set()

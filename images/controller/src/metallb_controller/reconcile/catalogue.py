@@ -66,7 +66,7 @@ class Catalogue:
             objects[key] = found
         if kind is ConfigKind.CLASSES:
             self._observed.classes = {item.name: item for item in objects.values()}
-        return (before is not None or found is not None) and _identity(before) != _identity(found)
+        return is_news(before, found)
 
     def refresh(self) -> list[tuple[AddressPool, Reference]]:
         """Make the pools anew; gives those that are gone, with what Events are to be about."""
@@ -131,6 +131,11 @@ class Catalogue:
     def problems(self, pool: AddressPool) -> tuple[Problem, ...]:
         """Tell what is wrong in that object, also between it and others."""
         return self._problems.get((pool.kind, pool.meta.key), ())
+
+
+def is_news(before: Any, found: Any) -> bool:
+    """Tell whether pools may be others by a change of an object (None: it is not there)."""
+    return _identity(before) != _identity(found)
 
 
 def _identity(found: Any) -> tuple[object, ...] | None:

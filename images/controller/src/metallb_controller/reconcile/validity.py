@@ -24,6 +24,7 @@ from metallb.api import (
 )
 from metallb.api.conditions import ClassCondition, Condition, read_conditions, stamped
 from metallb.api.fields import Fields
+from metallb.api.meta import ObjectKey
 from metallb.api.selectors import any_matches
 from metallb.domain.bgp_validation import NODE
 from metallb.domain.everything import Everything
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from metallb.api.fields import JsonObject, Problem
-    from metallb.api.meta import ObjectKey
     from metallb.api.nodes import Node
     from metallb.domain.objects import ObjectId
 
@@ -188,8 +188,8 @@ class Validity:
         return True
 
     def _labels(self, node: str) -> Mapping[str, str]:
-        nodes = self._everything.of(NODE).values()
-        return next((item.labels for item in nodes if item.name == node), {})
+        found = self._everything.of(NODE).get(ObjectKey("", node))
+        return {} if found is None else found.labels
 
 
 def _condition(verdict: Verdict, generation: int) -> Condition:
