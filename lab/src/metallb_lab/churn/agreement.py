@@ -118,8 +118,8 @@ def wanted(made: Reconciler, wall: str) -> Wants:
     words: list[str] = []
     while True:
         found = [item for item in made.step(now, wall) if not isinstance(item, PostEvent)]
-        words += [_put_differently(made, item) for item in found if _is_only_words(made, item)]
-        if writes := [_told(item) for item in found if not _is_only_words(made, item)]:
+        words += [_put_differently(made, item) for item in found if _is_only_words(item, made)]
+        if writes := [_told(item) for item in found if not _is_only_words(item, made)]:
             return Wants(tuple(writes), tuple(words))
         if made.has_work():
             continue
@@ -129,7 +129,7 @@ def wanted(made: Reconciler, wall: str) -> Wants:
         now = max(now, due_at) + 0.001
 
 
-def _is_only_words(made: Reconciler, write: Write) -> TypeGuard[PatchServiceStatus]:
+def _is_only_words(write: Write, made: Reconciler) -> TypeGuard[PatchServiceStatus]:
     if not isinstance(write, PatchServiceStatus):
         return False
     service = made.observed.services[write.target.key]
