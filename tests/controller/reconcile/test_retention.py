@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from metallb.api.meta import ObjectKey
+from metallb.api.virtual_ips import to_object
 from support.objects import advertisement_object, class_object, pool_object, service_object
 from support.outcomes import REQUEST, settled, words
 from support.world import Leader, World
@@ -103,3 +104,43 @@ def test_a_service_that_changes_its_type_keeps_nothing() -> None:
     world.put({**world.service("web"), "spec": {"type": "ClusterIP"}})
     leader.settle()
     assert world.vips() == {}
+
+
+def test_who_comes_back_while_nobody_leads_finds_it_kept() -> None:
+    world, leader = settled(*pool_of("pool", retentionSeconds=3600), service_object())
+    world.delete("Service", "web", "default")
+    leader.settle()
+    world.put(service_object("other", created="2025-01-01T00:00:00Z"))
+    world.put(service_object())
+    Leader(world, now=leader.now).settle()
+    assert world.addresses("web") == ["10.0.0.1"]
+    assert world.addresses("other") == []
+
+
+def test_who_is_back_elsewhere_has_it_kept_whoever_leads() -> None:
+    world, leader = settled(*pool_of("pool", retentionSeconds=3600), service_object())
+    world.delete("Service", "web", "default")
+    leader.settle()
+    world.put(service_object(annotations={"metallb.io/address-pool": "nowhere"}))
+    leader.settle()
+    assert kept(world) == (WEB,)
+    before = world.version
+    Leader(world, now=leader.now).settle()
+    assert world.version == before
+    assert kept(world) == (WEB,)
+
+
+def test_an_entry_that_comes_later_keeps_nothing_for_who_is_there() -> None:
+    world, leader = settled(*pool_of("pool", retentionSeconds=3600), service_object())
+    world.delete("Service", "web", "default")
+    leader.settle()
+    (entry,) = world.vips().values()
+    leader.now += 3601
+    leader.settle()
+    assert world.vips() == {}
+    world.put(service_object(annotations={"metallb.io/address-pool": "nowhere"}))
+    leader.settle()
+    world.put(to_object(entry))
+    leader.settle()
+    assert world.vips() == {}
+    assert leader.reconciler.allocator.kept_for(entry.spec.address) == {}

@@ -97,7 +97,7 @@ class Assignments:
 
     # -- the ledger read back --------------------------------------------------------------------
 
-    def restore(self, vip: VirtualIP) -> Touched:
+    def restore(self, vip: VirtualIP, *, is_start: bool = False) -> Touched:
         """Take in a ledger entry that the allocator does not know: the ledger is right.
 
         A Service that was about to get the address, and is not in the entry, looks for another. One
@@ -106,7 +106,7 @@ class Assignments:
         """
         touched = Touched()
         address = vip.spec.address
-        self._restore_kept(vip)
+        self._restore_kept(vip, is_start=is_start)
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
         unknown.sort(key=lambda key: not self._is_served(key))
@@ -124,13 +124,17 @@ class Assignments:
         touched.addresses[address] = None
         return touched
 
-    def _restore_kept(self, vip: VirtualIP) -> None:
-        """Take in for whom an address is kept."""
+    def _restore_kept(self, vip: VirtualIP, *, is_start: bool) -> None:
+        """Take in for whom an address is kept.
+
+        At the start also for those who are back, and may not have been served yet. Later it is
+        known for whom it is kept, and an entry that is seen late must not keep it anew.
+        """
         address, kept = vip.spec.address, vip.spec.retained
-        if kept is None:
+        if kept is None or self._allocator.holders(address):
             return
         for key in kept.services:
-            if not self._allocator.holders(address) and key not in self._observed.services:
+            if is_start or key not in self._observed.services:
                 self._allocator.retain(address, key, kept.until)
 
     def _oust(self, address: IPAddress, key: ObjectKey, touched: Touched) -> None:

@@ -184,7 +184,7 @@ class Reconciler:
         self._started = True
         self._refresh_pools(now)
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
-            self._note(self.assignments.restore(self.observed.vips[address]))
+            self._note(self.assignments.restore(self.observed.vips[address], is_start=True))
             self._agenda.vips[address] = None
         known = self.observed.services
         self._agenda.services = {key: None for key in self._agenda.services if key not in known}
