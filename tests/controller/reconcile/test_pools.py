@@ -377,6 +377,19 @@ def test_deckhouses_pools_are_the_same_model() -> None:
     assert pool_words(world, "edge", "Ready", "MetalLoadBalancerPool")[:2] == ("True", "Serving")
 
 
+def test_what_a_hook_says_in_the_status_of_a_pool_stays_there() -> None:
+    said = {"type": "AddressesValid", "status": "True", "reason": "AllRight"}
+    world, leader = settled({**mlb_pool("10.0.0.0/29"), "status": {"conditions": [said]}})
+    world.put(service_object(annotations={"network.deckhouse.io/load-balancer-pool": "edge"}))
+    leader.settle()
+    status = pool_status(world, "edge", "MetalLoadBalancerPool")
+    assert status["addresses"]["used"] == 1
+    assert said in status["conditions"]
+    before = len(world.history)
+    leader.settle()
+    assert len(world.history) == before
+
+
 # -- what does not fit -----------------------------------------------------------------------------
 
 

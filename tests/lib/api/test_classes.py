@@ -94,6 +94,15 @@ def test_a_status_is_written_and_read_back() -> None:
     assert read_class(class_object(status=status_object(status))).status == status
 
 
+def test_conditions_of_others_are_written_as_they_were_read() -> None:
+    other = {"type": "AddressesValid", "status": "True", "reason": "AllRight"}
+    ready = Condition("Ready", True, "Serving", "m", "t", 0)
+    there = {"conditions": [ready.to_object(), other, {"status": "True"}, "odd"]}
+    status = read_class(class_object(status=there)).status
+    assert (status.conditions, status.others) == ((ready,), (other,))
+    assert status_object(status)["conditions"] == [other, ready.to_object()]
+
+
 def test_counts_saturate_where_int64_ends() -> None:
     status = status_object(ClassStatus(2**64, 1, 2**64))
     assert status["addresses"] == {"total": 2**63 - 1, "used": 1, "free": 2**63 - 1}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from metallb.api.classes import ClassStatus, status_object
@@ -173,7 +173,7 @@ class Reports:
         if pool.kind is PoolKind.NATIVE:
             status: ClassStatus | PoolStatus = self._native_status(pool, stamps)
         else:
-            status = self._status(pool, stamps)
+            status = replace(self._status(pool, stamps), others=source.status.others)
         if not news and status == source.status:
             return None
         if isinstance(status, ClassStatus):

@@ -22,7 +22,13 @@ from metallb.api import (
     load_balancer_configurations,
     load_balancer_peers,
 )
-from metallb.api.conditions import ClassCondition, Condition, read_conditions, stamped
+from metallb.api.conditions import (
+    ClassCondition,
+    Condition,
+    other_conditions,
+    read_conditions,
+    stamped,
+)
 from metallb.api.fields import Fields
 from metallb.api.meta import ObjectKey
 from metallb.api.selectors import any_matches
@@ -132,11 +138,7 @@ class Validity:
         is_of_this = status.value.get("observedGeneration") == generation
         if is_of_this and wanted.says_the_same_as(present.get(wanted.type)):
             return None
-        others = [
-            dict(each.value)
-            for each in status.children("conditions")
-            if each.text("type") != wanted.type
-        ]
+        others = other_conditions(status, (wanted.type,))
         body = {
             "metadata": {"uid": item.meta.uid, "resourceVersion": item.meta.resource_version},
             "status": {

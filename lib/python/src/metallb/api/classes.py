@@ -14,7 +14,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from metallb.api.advertisements import read_interfaces
-from metallb.api.conditions import CLASS_CONDITIONS, Condition, read_conditions
+from metallb.api.conditions import (
+    CLASS_CONDITIONS,
+    Condition,
+    other_conditions,
+    read_conditions,
+)
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Named, read_metadata
 from metallb.api.pool_options import PoolOptions, PoolRange, read_pool_options, read_ranges
@@ -45,7 +50,7 @@ class Rebalancing:
 
 @dataclass(frozen=True, slots=True)
 class ClassStatus:
-    """`status` as it was last written."""
+    """`status` as it was last written; `others` are conditions of types that are not ours."""
 
     total: int = 0
     used: int = 0
@@ -53,6 +58,7 @@ class ClassStatus:
     eligible_nodes: int = 0
     observed_generation: int = 0
     conditions: tuple[Condition, ...] = ()
+    others: tuple[JsonObject, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,7 @@ def read_status(status: Fields) -> ClassStatus:
         eligible_nodes=status.integer("eligibleNodes", 0, 0, 2**31 - 1),
         observed_generation=status.integer("observedGeneration", 0, 0, 2**63 - 1),
         conditions=tuple(conditions.values()),
+        others=other_conditions(status, CLASS_CONDITIONS),
     )
 
 
@@ -133,5 +140,5 @@ def status_object(status: ClassStatus) -> dict[str, Any]:
         },
         "eligibleNodes": status.eligible_nodes,
         "observedGeneration": status.observed_generation,
-        "conditions": [condition.to_object() for condition in status.conditions],
+        "conditions": [*status.others, *(item.to_object() for item in status.conditions)],
     }

@@ -16,7 +16,7 @@ from metallb.api.meta import GROUP
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from metallb.api.fields import Fields
+    from metallb.api.fields import Fields, JsonObject
 
 
 class ServiceCondition(StrEnum):
@@ -97,6 +97,12 @@ def read_conditions(status: Fields, types: Collection[str]) -> dict[str, Conditi
                 observed_generation=item.integer("observedGeneration", 0, 0, 2**63 - 1),
             )
     return found
+
+
+def other_conditions(status: Fields, types: Collection[str]) -> tuple[JsonObject, ...]:
+    """Give the conditions of other types as they are: who writes some of ours leaves them."""
+    found = [item for item in status.children("conditions") if item.word("type")]
+    return tuple(dict(item.value) for item in found if item.text("type") not in types)
 
 
 def stamped(wanted: Condition, present: Mapping[str, Condition], now: str) -> Condition:
