@@ -11,7 +11,7 @@ STAGES ?=
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz bench module tools setup clean
+.PHONY: help demo test check fuzz churn bench module tools setup clean
 
 help: ## list the targets
 	@echo "A load balancer for bare-metal Kubernetes. Targets:"
@@ -41,6 +41,12 @@ fuzz: ## throw thousands of hostile objects and texts at readers, translation an
 	@$(SETUP) python
 	@HYPOTHESIS_PROFILE=hunt $(RUN) -m pytest --timeout 0 tests/property/test_parsers.py \
 		tests/property/test_translation.py $(ARGS)
+
+churn: ## change Services and pools, kill controllers, and judge every change of it; needs root
+#> ARGS="--services 10000 --seconds 3600 --seed 7" for an hour; the seed is printed
+	@$(SETUP) lab
+	@$(RUN) -m metallb_lab.tools build
+	@$(RUN) -m metallb_lab churn $(ARGS)
 
 bench: ## measure us and a peer or limit side by side, and say whether the goals are met; needs root
 #> ONLY=F7,F8 picks some, JSON=FILE writes the figures

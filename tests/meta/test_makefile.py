@@ -50,6 +50,7 @@ def test_every_target_is_phony() -> None:
         (["demo", "ARGS=--nodes 5 --keep"], "-m metallb_lab demo --nodes 5 --keep"),
         (["bench"], "-m metallb_lab bench"),
         (["bench", "ONLY=F7,F8", "JSON=f.json"], "-m metallb_lab bench --only F7,F8 --json f.json"),
+        (["churn", "ARGS=--seed 7"], "-m metallb_lab churn --seed 7"),
         (["test", "STAGES=unit"], "scripts/run_tests.py --stages unit"),
         (["check"], "scripts/run_checks.py"),
         (["tools"], "-m metallb_lab.tools build"),
@@ -62,7 +63,9 @@ def test_variables_are_passed_on(arguments: list[str], command: str) -> None:
     assert f".venv/bin/python {command}" in lines
 
 
-@pytest.mark.parametrize("target", ["demo", "test", "check", "fuzz", "bench", "module", "tools"])
+@pytest.mark.parametrize(
+    "target", ["demo", "test", "check", "fuzz", "churn", "bench", "module", "tools"]
+)
 def test_what_runs_the_environment_sets_it_up_first(target: str) -> None:
     lines = make("--dry-run", target).splitlines()
     assert re.match(r"\S+ scripts/setup.py \w+$", lines[0])
