@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from metallb_lab import churn
+from metallb_lab.processes import ProcessError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,3 +55,29 @@ def test_what_makes_no_sense_is_refused(words: str) -> None:
     with pytest.raises(SystemExit) as stopped:
         churn.read_arguments(words.split())
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_keeps_it_from_running_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, is_alone: bool
+) -> None:
+    async def fails(*_: object) -> churn.Report:
+        error = ProcessError("ctl1 does not run")
+        raise error if is_alone else ExceptionGroup("workers", [error])
+
+    monkeypatch.setattr(churn, "churn", fails)
+    assert churn.main(["--seed", "12"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err == "churn could not run: ctl1 does not run\n"
+    assert "--services 200 --seed 12 --workers 8" in printed.out
+
+
+@pytest.mark.parametrize("wrong", [[], ["a fault"]])
+def test_the_exit_code_says_whether_all_held(
+    monkeypatch: pytest.MonkeyPatch, wrong: list[str]
+) -> None:
+    async def ends(*_: object) -> churn.Report:
+        return churn.Report(wrong=wrong)
+
+    monkeypatch.setattr(churn, "churn", ends)
+    assert churn.main([]) == len(wrong)

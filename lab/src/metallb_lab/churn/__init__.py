@@ -58,10 +58,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     again = f"--services {options.services} --seed {options.seed} --workers {options.workers}"
     say(f"the same actions again: {again}")
+    report = None
     try:
         report = asyncio.run(churn(options, say))
-    except (GapError, ProcessError, RealServerError, ToolError) as error:
-        print(f"churn could not run: {error}", file=sys.stderr)
+    except* (GapError, ProcessError, RealServerError, ToolError) as group:
+        for error in group.exceptions:
+            print(f"churn could not run: {error}", file=sys.stderr)
+    if report is None:
         return 1
     print(report.text())
     return int(bool(report.wrong))

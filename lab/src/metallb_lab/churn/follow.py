@@ -54,9 +54,12 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled; raises GapError. Nothing is to be there yet at its start."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._follow(SERVICE, objects.SERVICES, read_service))
-            group.create_task(self._follow(VIRTUAL_IP, objects.VIRTUAL_IPS, _read_vip))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._follow(SERVICE, objects.SERVICES, read_service))
+                group.create_task(self._follow(VIRTUAL_IP, objects.VIRTUAL_IPS, _read_vip))
+        except ExceptionGroup as found:
+            raise found.exceptions[0] from None
 
     async def _follow(
         self,
