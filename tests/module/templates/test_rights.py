@@ -8,7 +8,7 @@ declare no rights: they have the operator's.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -69,7 +69,7 @@ POOLS = [
 ]
 """Their statuses are written, and those of Services that have an address of MetalLB's."""
 
-PARTS = (
+PARTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerBGPPeer", PEER),
     ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerConfiguration", {"mode": "BGP"}),
     ("metallb.io/v1beta1", "BGPAdvertisement", {}),
