@@ -117,4 +117,6 @@ def test_a_refusal_that_is_only_put_differently_is_counted_apart() -> None:
 
     assert (len(wants().writes), len(wants().words)) == (0, 1)
     refusal["reason"] = "Another"
+    assert (len(wants().writes), len(wants().words)) == (0, 1)
+    refusal["status"] = "True"
     assert (len(wants().writes), len(wants().words)) == (1, 0)

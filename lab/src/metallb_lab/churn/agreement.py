@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from metallb.api.bgp_advertisements import read_bgp_advertisement
 from metallb.api.classes import Rebalancing, read_class
 from metallb.api.communities import read_community
+from metallb.api.conditions import Condition, ServiceCondition
 from metallb.api.ip_address_pools import read_ip_address_pool
 from metallb.api.layer2_advertisements import read_l2_advertisement
 from metallb.api.load_balancer_configurations import read_load_balancer_configuration
@@ -104,8 +105,9 @@ def _tell(
 class Wants:
     """The writes that a reconciler wants, told in words.
 
-    `words` are those that would only put the reason of a refusal differently: it names what other
-    pools had to offer when the Service was looked at last, and nobody is looked at again for that.
+    `words` are those that would only put a refusal differently: it tells what was lacking, and what
+    other pools had to offer, when the Service was looked at last. Nobody is looked at again because
+    somebody else took the last address.
     """
 
     writes: tuple[str, ...] = ()
@@ -133,19 +135,32 @@ def _is_only_words(write: Write, made: Reconciler) -> TypeGuard[PatchServiceStat
     if not isinstance(write, PatchServiceStatus):
         return False
     service = made.observed.services[write.target.key]
-    present = {item.type: (item.is_true, item.reason) for item in service.conditions}
+    present = {item.type: item for item in service.conditions}
     return (
         write.addresses is None
         and write.allocated_from is None
         and not write.removed
-        and all(present.get(item.type) == (item.is_true, item.reason) for item in write.conditions)
+        and all(_refuses_as(item, present.get(item.type)) for item in write.conditions)
+    )
+
+
+def _refuses_as(new: Condition, old: Condition | None) -> bool:
+    """Tell whether a condition is a refusal, as it was before."""
+    return (
+        old is not None
+        and new.type == ServiceCondition.REQUEST
+        and not (new.is_true or old.is_true)
     )
 
 
 def _put_differently(made: Reconciler, write: PatchServiceStatus) -> str:
     service = made.observed.services[write.target.key]
-    present = {item.type: item.message for item in service.conditions}
-    pairs = [f"{present[item.type]!r}, now {item.message!r}" for item in write.conditions]
+    present = {item.type: item for item in service.conditions}
+    pairs = [
+        f"{present[item.type].reason} {present[item.type].message!r}, "
+        f"now {item.reason} {item.message!r}"
+        for item in write.conditions
+    ]
     return f"{write.target.key}: {'; '.join(pairs)}"[:MOST_CHARACTERS]
 
 
