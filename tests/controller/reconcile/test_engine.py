@@ -335,3 +335,29 @@ def test_a_status_with_a_host_name_in_it_is_ours_to_write_once_the_service_is() 
     world.put(value)
     Leader(world).settle()
     assert world.addresses("web") == ["10.0.0.1"]
+
+
+def test_at_the_start_a_new_service_does_not_wait_for_those_that_are_served_well() -> None:
+    names = [f"s{number:03}" for number in range(150)]
+    pool = class_object(ranges=("10.0.0.0/23",), isDefault=True)
+    world = world_of(pool, *(service_object(name) for name in names))
+    Leader(world).settle()
+    world.put(service_object("new", created="2026-02-01T00:00:00Z"))
+    leader = Leader(world)
+    leader.step()
+    assert [write.target.key.name for write in leader.under_way] == ["10.0.0.151"]
+    leader.settle()
+    assert world.addresses("new") == ["10.0.0.151"]
+
+
+def test_at_the_start_who_lacks_something_goes_before_the_new_ones() -> None:
+    pool = class_object(ranges=("10.0.0.1-10.0.0.2",), isDefault=True)
+    world = world_of(pool, service_object("old"))
+    Leader(world).settle()
+    assert world.addresses("old") == ["10.0.0.1"]
+    world.service("old")["status"]["conditions"][1]["status"] = "False"
+    world.put(service_object("new", created="2025-01-01T00:00:00Z"))
+    world.put(service_object("old", count="2"))
+    Leader(world).settle()
+    assert world.addresses("old") == ["10.0.0.1", "10.0.0.2"]
+    assert world.addresses("new") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from metallb.domain.address_pools import PoolKind, pool_key
 from metallb.net.addresses import address_from_name
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
     from metallb.net.addresses import IPAddress
     from metallb_controller.reconcile.model import Target
+
+
+VIPS_AT_ONCE: Final = 200
+"""How many of the VirtualIPs for later are taken out with the others."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class Agenda:
     vips: dict[IPAddress, None] = field(default_factory=dict)
     statuses: dict[ObjectKey, None] = field(default_factory=dict)
     pools: dict[str, None] = field(default_factory=dict)
+    later: dict[IPAddress, None] = field(default_factory=dict)
+    """VirtualIPs that are looked at a few at a time, after all others."""
 
     def add_statuses(self, keys: Iterable[ObjectKey]) -> None:
         """Add statuses of Services."""
@@ -65,9 +71,17 @@ class Agenda:
             yield key
 
     def take_vips(self) -> dict[IPAddress, None]:
-        """Take out all VirtualIPs."""
+        """Take out all VirtualIPs, and a few of those for later."""
         taken, self.vips = self.vips, {}
+        for address in list(islice(self.later, VIPS_AT_ONCE)):
+            del self.later[address]
+            taken[address] = None
         return taken
+
+    def postpone_vips(self) -> None:
+        """Leave the VirtualIPs that are to be looked at for later."""
+        self.later.update(self.vips)
+        self.vips = {}
 
     def take_statuses(self) -> dict[ObjectKey, None]:
         """Take out all statuses of Services."""

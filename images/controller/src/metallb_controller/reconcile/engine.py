@@ -19,6 +19,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.conditions import ServiceCondition
 from metallb.api.meta import ObjectKey
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
@@ -186,21 +187,24 @@ class Reconciler:
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
             self._note(self.assignments.restore(self.observed.vips[address], is_start=True))
             self._agenda.vips[address] = None
+        self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
+        self._agenda.postpone_vips()
         known = self.observed.services
         self._agenda.services = {key: None for key in self._agenda.services if key not in known}
-        self._look_at_services()
+        self._look_at_services(is_start=True)
 
-    def _look_at_services(self) -> None:
+    def _look_at_services(self, *, is_start: bool = False) -> None:
         """Look at all Services, in the order in which they are to be served.
 
         Those that hold addresses come first, then those whose status shows some, then those that
-        request some by name, then the others; within these by age.
+        request some by name, then the others; within these by age. At the start the ledger has been
+        read: those that it seems to serve well come last, so that nobody waits for them.
         """
 
         def turn(key: ObjectKey) -> tuple[int, tuple[str, str, str]]:
             service = self.observed.services[key]
-            if self.allocator.addresses_of(key):
-                rank = 0
+            if held := self.allocator.addresses_of(key):
+                rank = 4 if is_start and _seems_served(service, held) else 0
             elif service.ingress:
                 rank = 1
             else:
@@ -257,7 +261,11 @@ class Reconciler:
         """Tell whether `step` would do something at once."""
         agenda = self._agenda
         return self._started and bool(
-            agenda.services or agenda.vips or self._pools_changed or self._nodes_changed
+            agenda.services
+            or agenda.vips
+            or agenda.later
+            or self._pools_changed
+            or self._nodes_changed
         )
 
     @property
@@ -370,3 +378,10 @@ class Reconciler:
     def done(self, write: Write, result: Result, now: float) -> None:
         """Take in how a write ended."""
         self._events += self._outcomes.done(write, result, now)
+
+
+def _seems_served(service: Service, held: tuple[IPAddress, ...]) -> bool:
+    """Tell whether a Service's status shows all that it was to have, and that is what it holds."""
+    assigned = service.condition(ServiceCondition.ASSIGNED)
+    shown = sorted(item.ip for item in service.ingress)
+    return assigned is not None and assigned.is_true and shown == sorted(map(str, held))
