@@ -24,8 +24,8 @@ def work(parent):
     if sys.argv[3] == "early":
         return 5
     if sys.argv[3] == "interrupt":
-        print("working", flush=True)
         try:
+            print("working", flush=True)
             signal.pause()
         except KeyboardInterrupt:
             return 130
