@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import secrets
 import shutil
 import socket
@@ -342,9 +341,8 @@ async def end(process: asyncio.subprocess.Process, *, clean: bool) -> None:
     """SIGTERM and a wait when the data matter, else (or after it) SIGKILL."""
     if process.returncode is None and clean:
         process.terminate()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                await process.wait()
+        waiting = asyncio.ensure_future(process.wait())
+        await asyncio.wait((waiting,), timeout=STOP_SECONDS)  # also when we are being cancelled
     if process.returncode is None:
         process.kill()
     await process.wait()

@@ -8,7 +8,6 @@ a picture of the cluster, or at once when a part of the lab itself has failed.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -106,9 +105,9 @@ class View:
                 while not condition():
                     self._check_tasks()
                     self._changed.clear()
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(0.5):
-                            await self._changed.wait()
+                    waking = asyncio.get_running_loop().call_later(0.5, self._changed.set)
+                    await self._changed.wait()
+                    waking.cancel()
         except TimeoutError:
             told = f"not within {seconds} s: {what or condition}\n{self.picture()}"
             raise DeadlineError(told) from None
