@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metallb.api.fields import Fields, shown
+from metallb.api.fields import Fields, listed, shown
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -104,3 +104,10 @@ def test_no_json_makes_a_getter_raise(value: dict[str, Any]) -> None:
             child.text("x")
         fields.choice(name, ("x",), "x")
     assert all(problem.path and problem.message for problem in fields.problems)
+
+
+def test_the_first_few_of_many_are_spelled_out() -> None:
+    assert listed([]) == ""
+    assert listed([1, 2]) == "1, 2"
+    assert listed("abcdefg") == "a, b, c, d, e and 2 more"
+    assert listed("abc", 2) == "a, b and 1 more"

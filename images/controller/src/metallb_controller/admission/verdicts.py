@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metallb.api.fields import listed
 from metallb.domain.validation import validate, validate_deletion
 from metallb.domain.verdicts import Verdict
 from metallb_controller.admission.kinds import KINDS, Kind
@@ -65,9 +66,7 @@ def _judge_holders(kind: Kind, holders: Sequence[Sequence[ObjectKey]]) -> Verdic
     services = sorted({str(key) for keys in holders for key in keys})
     if not services:
         return Verdict()
-    shown = ", ".join(services[:_NAMED_SERVICES])
-    if len(services) > _NAMED_SERVICES:
-        shown += f" and {len(services) - _NAMED_SERVICES} more"
+    shown = listed(services, _NAMED_SERVICES)
     addresses = f"{len(holders)} address{'es' if len(holders) > 1 else ''} of this {kind.name}"
     of_whom = f"{len(services)} Service{'s' if len(services) > 1 else ''}"
     return Verdict(warnings=(f"{addresses} will be taken from {of_whom}: {shown}",))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, assert_never
 
+from metallb.api.fields import LISTED, listed
 from metallb.api.services import POOL_ANNOTATION
 from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.domain.selection import is_class, pool_words
@@ -19,15 +20,6 @@ if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
     from metallb_controller.allocator.model import Claim
     from metallb_controller.allocator.state import Allocator
-
-_LISTED = 5
-"""At most so many items of a kind are spelled out in one message."""
-
-
-def listed(items: Sequence[object]) -> str:
-    """Spell out the first few of many."""
-    shown = ", ".join(str(item) for item in items[:_LISTED])
-    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown
 
 
 def explain(
@@ -164,9 +156,9 @@ def nothing_free(
     found = [shortage(allocator, pool, family, service, new.get(pool, 0)) for pool in pools]
     reasons = {item.reason for item in found}
     reason = next((item for item in _GRAVEST if item in reasons), RequestReason.NO_POOL)
-    words = "; ".join(item.words for item in found[:_LISTED])
-    if len(found) > _LISTED:
-        words += f" and {len(found) - _LISTED} more pools are no better"
+    words = "; ".join(item.words for item in found[:LISTED])
+    if len(found) > LISTED:
+        words += f" and {len(found) - LISTED} more pools are no better"
     others = [
         f"{pool_words(pool)} has {free} free"
         for pool in alternatives

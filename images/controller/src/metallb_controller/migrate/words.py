@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from metallb.api.fields import listed
 from metallb.domain.selection import pool_words
 from metallb_controller.migrate.cluster import Origin
 from metallb_controller.migrate.plan import Fate
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from metallb_controller.migrate.plan import Plan, ServiceRow
 
 _TITLES = {Origin.METALLB: "MetalLB", Origin.DECKHOUSE: "Deckhouse's own metallb"}
-_LISTED = 5
 
 
 def plan_text(origin: Origin, move: Move) -> str:
@@ -43,9 +43,8 @@ def _pools(plan: Plan) -> Iterator[str]:
     if not plan.pools:
         yield "none: no Service can keep an address"
     for pool in plan.pools:
-        ranges = ", ".join(item.text for item in pool.ranges[:_LISTED])
-        more = f" and {len(pool.ranges) - _LISTED} more" if len(pool.ranges) > _LISTED else ""
-        yield f"{pool.title}: {ranges or 'no addresses'}{more}; {_announced(pool)}"
+        ranges = listed([item.text for item in pool.ranges])
+        yield f"{pool.title}: {ranges or 'no addresses'}; {_announced(pool)}"
 
 
 def _announced(pool: AddressPool) -> str:
@@ -116,10 +115,8 @@ def _result(plan: Plan) -> Iterator[str]:
     yield f"{len(served)} Services keep their addresses, {len(plan.losing)} do not"
     yield f"{entries} addresses are to be entered into the ledger"
     if plan.unannounced:
-        found = ", ".join(map(str, plan.unannounced[:_LISTED]))
-        more = len(plan.unannounced) - _LISTED
-        rest = f" and {more} more" if more > 0 else ""
-        yield f"BGP alone announces {found}{rest}: this version would not, so do not switch yet"
+        found = listed(plan.unannounced)
+        yield f"BGP alone announces {found}: this version would not, so do not switch yet"
     if plan.problems:
         yield f"{len(plan.problems)} objects are wrong in part"
 

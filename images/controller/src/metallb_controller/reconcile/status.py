@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.api.conditions import ClassCondition, Condition, ServiceCondition
-from metallb.api.fields import shown
+from metallb.api.fields import listed, shown
 from metallb.api.services import CLASS_ANNOTATION
 from metallb.domain.address_pools import PoolKind
 from metallb.domain.selection import BindingReason
@@ -28,15 +28,6 @@ if TYPE_CHECKING:
 ALL_ASSIGNED = "AllIPsAssigned"
 NOT_ALL_ASSIGNED = "NotAllIPsAssigned"
 REQUEST_MET = "RequestMet"
-
-_LISTED = 5
-"""At most so many items of a kind are spelled out in one message."""
-
-
-def listed(items: Sequence[object]) -> str:
-    """Spell out the first few of many."""
-    shown = ", ".join(str(item) for item in items[:_LISTED])
-    return f"{shown} and {len(items) - _LISTED} more" if len(items) > _LISTED else shown
 
 
 def service_conditions(

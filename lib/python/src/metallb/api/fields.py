@@ -18,6 +18,9 @@ JsonObject = Mapping[str, Any]
 
 _SHOWN_CHARACTERS = 80
 
+LISTED = 5
+"""At most so many items of a kind are spelled out in one message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -34,6 +37,12 @@ def shown(value: object) -> str:
     """Make a value short enough to be quoted in a message."""
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
+
+
+def listed(items: Sequence[object], most: int = LISTED) -> str:
+    """Spell out the first few of many."""
+    shown = ", ".join(str(item) for item in items[:most])
+    return f"{shown} and {len(items) - most} more" if len(items) > most else shown
 
 
 @dataclass(slots=True)

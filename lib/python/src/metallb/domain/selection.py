@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from metallb.api.conditions import ServiceCondition
-from metallb.api.fields import shown
+from metallb.api.fields import listed, shown
 from metallb.api.selectors import any_matches
 from metallb.domain.address_pools import PoolKind
 from metallb.domain.requests import (
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.services import Service
     from metallb.domain.address_pools import AddressPool
-
-_LISTED = 5
-"""At most so many pools are named in one message."""
 
 
 class BindingReason(StrEnum):
@@ -298,15 +295,13 @@ def _spelt(names: Iterable[str]) -> str:
     found = list(names)
     if not found:
         return "there is no pool for it"
-    more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
-    return f"it may name {', '.join(found[:_LISTED])}{more}"
+    return f"it may name {listed(found)}"
 
 
 def _nobody_serves(pools: PoolIndex) -> RequestProblem:
     names = [pool.name for pool in pools.by_key.values()]
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     there_are = (
-        f"spec.serviceAllocation keeps {', '.join(names[:_LISTED])}{more} for others"
+        f"spec.serviceAllocation keeps {listed(names)} for others"
         if names
         else "there is none at all"
     )

@@ -25,6 +25,7 @@ from metallb.api import (
     load_balancer_peers,
     load_balancer_pools,
 )
+from metallb.api.fields import listed
 from metallb.domain.bgp_validation import (
     judge_advertisement,
     judge_communities,
@@ -83,10 +84,7 @@ def validate_deletion(kind: str, key: ObjectKey, everything: Everything) -> Verd
     users = sorted(set(_users(kind, key, everything)))
     if not users:
         return Verdict()
-    shown = ", ".join(users[:_NAMED])
-    if len(users) > _NAMED:
-        shown += f" and {len(users) - _NAMED} more"
-    text = f"{kind} {key.name} is named by {shown}"
+    text = f"{kind} {key.name} is named by {listed(users, _NAMED)}"
     if kind == bfd_profiles.KIND:
         return Verdict((f"{text}; name another profile there first",))
     return Verdict(warnings=(text,))
