@@ -13,7 +13,7 @@ from metallb.net.addresses import Family
 from metallb.net.ranges import parse_range
 from metallb_controller.allocator.model import Claim, Objection, PoolSpace, Refusal
 from metallb_controller.allocator.state import Allocator
-from metallb_controller.allocator.words import explain, listed, nothing_free, shortage
+from metallb_controller.allocator.words import explain, nothing_free, shortage
 
 A, B = ObjectKey("ns", "a"), ObjectKey("ns", "b")
 ONE = ip_address("10.0.0.1")
@@ -140,8 +140,3 @@ def test_the_gravest_reason_and_the_alternatives_are_told() -> None:
 def test_many_pools_without_alternatives() -> None:
     found = nothing_free(_allocator(), [CLASS] * 6, (POOL,), Family.IPV6, B, {})
     assert found.message.endswith(" and 1 more pools are no better; add a range to a pool")
-
-
-def test_a_long_list_is_cut() -> None:
-    assert listed("abc") == "a, b, c"
-    assert listed("abcdefg") == "a, b, c, d, e and 2 more"
