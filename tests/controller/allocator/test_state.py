@@ -568,3 +568,32 @@ class AllocatorMachine(RuleBasedStateMachine):
 
 TestAllocatorMachine = AllocatorMachine.TestCase
 TestAllocatorMachine.settings = settings(stateful_step_count=40)
+
+
+def test_each_change_of_a_holder_counts_and_nothing_else_does() -> None:
+    made, one, two = _allocator(p=("10.0.0.1-10.0.0.9",)), ip("10.0.0.1"), ip("10.0.0.2")
+    seen = [made.changes]
+
+    def has_changed() -> bool:
+        seen.append(made.changes)
+        return seen[-1] > seen[-2]
+
+    made.assign("p", one, A, ALONE)
+    assert has_changed()
+    made.assign("p", one, A, ALONE)
+    assert not has_changed()
+    made.assign("p", one, A, _shared(HTTP))
+    assert has_changed()
+    made.first_usable("p", Family.IPV4, B, ALONE, ())
+    _set(made, p=("10.0.0.1",), q=("10.0.0.2",))
+    assert not has_changed()
+    made.assign("q", one, A, _shared(HTTP))  # it holds it alone, so it may move
+    assert has_changed()
+    made.release(one, A)
+    assert has_changed()
+    made.retain(two, B, 10.0)
+    assert has_changed()
+    made.expire(9.0)
+    assert not has_changed()
+    made.expire(10.0)
+    assert has_changed()

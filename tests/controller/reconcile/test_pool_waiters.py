@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from metallb_controller.reconcile.queues import REVIEW_SECONDS
 from support.objects import advertisement_object, pool_object, service_object
 from support.outcomes import REQUEST, settled, words
 
@@ -98,3 +99,44 @@ def test_a_reserved_address_that_comes_free_goes_to_those_it_is_for() -> None:
     leader.settle()
     assert world.addresses("waiter", "team") == ["10.0.0.1"]
     assert world.addresses("other") == []
+
+
+def test_a_refusal_counts_what_other_pools_have_now() -> None:
+    """Nobody is woken for it, yet the words of who waits do not stay behind for ever."""
+    world, leader = settled(
+        pool_object("front", ("10.0.0.1",)),
+        pool_object("side", ("10.0.1.1-10.0.1.9",), autoAssign=False),
+        ADV,
+        service_object("holder", created=OLD),
+        service_object("waiter", created=NEW),
+    )
+    assert "side has 9 free" in words(world, "waiter", REQUEST)[2]
+    world.put(service_object("aside", created=NEW, annotations={POOL: "side"}))
+    leader.settle()
+    assert "side has 8 free" in words(world, "waiter", REQUEST)[2]
+    world.delete("Service", "aside", "default")
+    leader.settle()
+    assert "side has 9 free" in words(world, "waiter", REQUEST)[2]
+
+
+def test_reviews_of_refusals_are_few_at_a_time_and_end() -> None:
+    """However many wait: what is done between two changes is bounded, and then it is quiet."""
+    waiting = [service_object(f"w{number:03d}", created=NEW) for number in range(250)]
+    world, leader = settled(
+        pool_object("front", ("10.0.0.1",)),
+        pool_object("side", ("10.0.1.1-10.0.1.9",), autoAssign=False),
+        ADV,
+        service_object("holder", created=OLD),
+        *waiting,
+    )
+    world.put(service_object("aside", created=NEW, annotations={POOL: "side"}))
+    before = leader.now
+    leader.settle()
+    assert leader.now - before >= 2 * REVIEW_SECONDS
+    told = [words(world, item["metadata"]["name"], REQUEST)[2] for item in waiting]
+    assert all("side has 8 free" in item for item in told)
+    writes = world.writes
+    leader.settle()
+    assert world.writes == writes
+    reconciler = leader.reconciler
+    assert reconciler.assignments.reviews.next_at(reconciler.allocator.changes) is None

@@ -8,7 +8,7 @@ from metallb.api.meta import ObjectKey
 from metallb.net.addresses import Family
 from metallb_controller.allocator.model import Supply
 from metallb_controller.reconcile.model import Target, TargetKind
-from metallb_controller.reconcile.queues import Pace, Retries, Waiters
+from metallb_controller.reconcile.queues import Pace, Retries, Reviews, Waiters
 
 A, B, C = (ObjectKey("n", name) for name in "abc")
 ONE, TWO = (Target(TargetKind.SERVICE_STATUS, key) for key in (A, B))
@@ -106,3 +106,36 @@ def test_who_waits_for_nothing_is_not_remembered() -> None:
     waiters.forget(B)
     assert waiters.for_any(POOL, 9, _seniority) == [C]
     assert waiters.for_address(IP) == [C]
+
+
+def test_a_refusal_is_reviewed_some_time_after_something_has_changed() -> None:
+    reviews = Reviews(at_once=10, seconds=2.0)
+    reviews.refused(A, 5)
+    assert (reviews.next_at(5), reviews.take_due(5, 10.0)) == (None, [])
+    assert reviews.next_at(6) == float("-inf")  # to be given its time now
+    assert reviews.take_due(6, 11.0) == []
+    assert reviews.next_at(7) == 13.0
+    assert reviews.take_due(7, 12.9) == []
+    assert reviews.take_due(7, 13.0) == [A]
+    assert (reviews.next_at(8), reviews.take_due(8, 14.0)) == (None, [])
+
+
+def test_so_many_are_reviewed_at_a_time_and_those_that_are_up_to_date_are_not() -> None:
+    reviews = Reviews(at_once=2, seconds=1.0)
+    for service in (A, B, C):
+        reviews.refused(service, 1)
+    reviews.refused(A, 2)  # looked at meanwhile
+    assert reviews.take_due(3, 10.0) == []
+    assert reviews.take_due(3, 11.0) == [B, C]
+    assert reviews.take_due(2, 12.0) == []
+    assert reviews.next_at(2) is None
+    assert reviews.take_due(3, 12.0) == []
+    assert reviews.take_due(3, 13.0) == [A]
+
+
+def test_who_is_refused_nothing_any_more_is_not_reviewed() -> None:
+    reviews = Reviews(at_once=2, seconds=1.0)
+    reviews.refused(A, 1)
+    reviews.forget(A)
+    reviews.forget(B)
+    assert reviews.next_at(2) is None

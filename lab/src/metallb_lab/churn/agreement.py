@@ -8,14 +8,12 @@ status say.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from metallb.api.bgp_advertisements import read_bgp_advertisement
 from metallb.api.classes import Rebalancing, read_class
 from metallb.api.communities import read_community
-from metallb.api.conditions import Condition, ServiceCondition
 from metallb.api.ip_address_pools import read_ip_address_pool
 from metallb.api.layer2_advertisements import read_l2_advertisement
 from metallb.api.load_balancer_configurations import read_load_balancer_configuration
@@ -101,71 +99,29 @@ def _tell(
         made.observe_speaker(speaker.node, speaker, 0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """The writes that a reconciler wants, told in words.
+def wanted(made: Reconciler, wall: str) -> tuple[str, ...]:
+    """Tell which writes a reconciler wants; no more than the first ones if there are any.
 
-    `words` are those that would only put a refusal differently: it tells what was lacking, and what
-    other pools had to offer, when the Service was looked at last. Nobody is looked at again because
-    somebody else took the last address.
+    Words count too: a refusal that a new leader would put differently is behind.
     """
-
-    writes: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-
-
-def wanted(made: Reconciler, wall: str) -> Wants:
-    """Tell which writes a reconciler wants; no more than the first ones if there are any."""
     now = 0.0
-    words: list[str] = []
     while True:
         found = [item for item in made.step(now, wall) if not isinstance(item, PostEvent)]
-        words += [_put_differently(made, item) for item in found if _is_only_words(item, made)]
-        if writes := [_told(item) for item in found if not _is_only_words(item, made)]:
-            return Wants(tuple(writes), tuple(words))
+        if found:
+            return tuple(_told(item, made) for item in found)
         if made.has_work():
             continue
         due_at = made.get_timer()
         if due_at is None or due_at > AHEAD_SECONDS:
-            return Wants(words=tuple(words))
+            return ()
         now = max(now, due_at) + 0.001
 
 
-def _is_only_words(write: Write, made: Reconciler) -> TypeGuard[PatchServiceStatus]:
-    if not isinstance(write, PatchServiceStatus):
-        return False
-    service = made.observed.services[write.target.key]
-    present = {item.type: item for item in service.conditions}
-    return (
-        write.addresses is None
-        and write.allocated_from is None
-        and not write.removed
-        and all(_refuses_as(item, present.get(item.type)) for item in write.conditions)
-    )
-
-
-def _refuses_as(new: Condition, old: Condition | None) -> bool:
-    """Tell whether a condition is a refusal, as it was before."""
-    return (
-        old is not None
-        and new.type == ServiceCondition.REQUEST
-        and not (new.is_true or old.is_true)
-    )
-
-
-def _put_differently(made: Reconciler, write: PatchServiceStatus) -> str:
-    service = made.observed.services[write.target.key]
-    present = {item.type: item for item in service.conditions}
-    pairs = [
-        f"{present[item.type].reason} {present[item.type].message!r}, "
-        f"now {item.reason} {item.message!r}"
-        for item in write.conditions
-    ]
-    return f"{write.target.key}: {'; '.join(pairs)}"[:MOST_CHARACTERS]
-
-
-def _told(write: Write) -> str:
-    return f"{type(write).__name__} {write.target.key}: {write}"[:MOST_CHARACTERS]
+def _told(write: Write, made: Reconciler) -> str:
+    before: object = ""
+    if isinstance(write, PatchServiceStatus):
+        before = made.observed.services[write.target.key].conditions
+    return f"{type(write).__name__} {write.target.key}: {write}, was {before}"[:MOST_CHARACTERS]
 
 
 def disagreements(made: Reconciler, found: Everything) -> list[str]:

@@ -68,8 +68,6 @@ class Report:
     changes: int = 0
     joins: int = 0
     served: int = 0
-    words: int = 0
-    """Refusals that a new leader would put differently."""
     rest_seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
 
@@ -80,7 +78,6 @@ class Report:
             f"done: {actions or 'nothing'}; controllers killed: {self.kills}",
             f"followed: {self.changes} changes, {self.joins} times somebody joined an address",
             f"at rest after {self.rest_seconds:.1f} s, {self.served} Services have an address",
-            f"refusals that a new leader would put differently: {self.words}",
         ]
         lines += [f"WRONG {item}" for item in self.wrong[:20]]
         return "\n".join([*lines, f"{len(self.wrong)} wrong" if self.wrong else "all held"])
@@ -184,17 +181,12 @@ class Run:
             made = agreement.informed(found, REBALANCING)
             wanted = agreement.wanted(made, bodies.now())
             self._report.rest_seconds = time.monotonic() - began_at
-            if not wanted.writes:
+            if not wanted:
                 break
             if self._report.rest_seconds > self._options.rest_seconds:
-                self._report.wrong += [
-                    f"a new leader would write: {item}" for item in wanted.writes
-                ]
+                self._report.wrong += [f"a new leader would write: {item}" for item in wanted]
                 return
             await asyncio.sleep(LOOK_SECONDS)
-        self._report.words = len(wanted.words)
-        for item in wanted.words[:3]:
-            self._say(f"would be put differently: {item}")
         self._report.wrong += agreement.disagreements(made, found)
         self._report.served = sum(bool(_ingress(item)) for item in found[objects.SERVICES])
         await self._follower.finish(self._options.rest_seconds)

@@ -37,6 +37,7 @@ class PoolState:
         self._by_service: dict[ObjectKey, tuple[IPAddress, ...]] = {}
         self._spans = SpanIndex()
         self._retention = Retention()
+        self._holdings_changed = 0
 
     # -- pools -------------------------------------------------------------------------------------
 
@@ -125,6 +126,14 @@ class PoolState:
     def held(self, name: str) -> Collection[IPAddress]:
         """Give the addresses that are held of a pool, also outside its ranges."""
         return self._pools.get(name, NO_POOL).held
+
+    @property
+    def changes(self) -> int:
+        """A number that grows when a holder or one who may come back changes, or what he claims.
+
+        What pools are does not count.
+        """
+        return self._holdings_changed + self._retention.changes
 
     # -- free addresses ----------------------------------------------------------------------------
 

@@ -27,6 +27,8 @@ class Retention:
         self._by_service: dict[ObjectKey, dict[IPAddress, None]] = {}
         self._due: list[tuple[float, int, IPAddress, ObjectKey]] = []
         self._number = 0
+        self.changes = 0
+        """Grows with each change of what is kept, and for whom."""
 
     def __bool__(self) -> bool:
         return bool(self._until)
@@ -44,6 +46,7 @@ class Retention:
         self._until.setdefault(address, {})[service] = until
         self._by_service.setdefault(service, {})[address] = None
         self._number += 1
+        self.changes += 1
         heapq.heappush(self._due, (until, self._number, address, service))
 
     def drop(self, address: IPAddress, service: ObjectKey) -> bool:
@@ -52,6 +55,7 @@ class Retention:
         if service not in kept:
             return False
         del kept[service]
+        self.changes += 1
         if not kept:
             del self._until[address]
         mine = self._by_service[service]

@@ -230,6 +230,7 @@ class Allocator(PoolState):
         elif allocation.pool != pool and self._may_move(allocation, pool, address, service):
             self._move(allocation, pool, address)
         before = allocation.holders.get(service)
+        self._holdings_changed += before != claim
         allocation.holders[service] = claim
         if before is None:
             self._pools[allocation.pool].count(address, service.namespace, 1)
@@ -245,6 +246,7 @@ class Allocator(PoolState):
         return is_alone or (self.has(pool, address) and not self.has(allocation.pool, address))
 
     def _move(self, allocation: Allocation, pool: str, address: IPAddress) -> None:
+        self._holdings_changed += 1
         self._unindex_sharing(allocation, address)
         before = self._pools[allocation.pool]
         for holder in allocation.holders:
@@ -261,6 +263,7 @@ class Allocator(PoolState):
         """Take an address from a Service; tell whether nobody holds it now."""
         allocation = self._allocations[address]
         claim = allocation.holders.pop(service)
+        self._holdings_changed += 1
         mine = tuple(item for item in self._by_service[service] if item != address)
         if mine:
             self._by_service[service] = mine

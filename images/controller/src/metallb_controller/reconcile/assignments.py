@@ -16,8 +16,9 @@ from metallb.domain.selection import Candidates, PoolIndex, choose_pools, defaul
 from metallb_controller.allocator.model import Claim
 from metallb_controller.reconcile.agenda import Touched
 from metallb_controller.reconcile.plans import ServicePlan, claim_of
-from metallb_controller.reconcile.queues import Waiters
+from metallb_controller.reconcile.queues import Reviews, Waiters
 from metallb_controller.reconcile.services import plan_service
+from metallb_controller.reconcile.sharers import Sharers
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
@@ -76,6 +77,7 @@ class Assignments:
         self.epoch = 0.0
         """The time, in seconds since 1970: how long addresses are kept outlives a leader."""
         self.waiters = Waiters()
+        self.reviews = Reviews()
         self.verdicts: dict[ObjectKey, Verdict] = {}
 
     @property
@@ -183,6 +185,7 @@ class Assignments:
     def _serve_not(self, key: ObjectKey, choice: Choice | None) -> Touched:
         touched = Touched()
         self.waiters.forget(key)
+        self.reviews.forget(key)
         self._sharers.forget(key)
         if choice is None:
             self.verdicts.pop(key, None)
@@ -207,6 +210,7 @@ class Assignments:
         touched = Touched()
         key = service.meta.key
         wish = read_wish(service, choice.dialect)
+        seen = self._allocator.changes
         held = self._in_status_order(service, self._ledger.held(key))
         plan = self._plan_without(leaving, service, choice.candidates, wish, held)
         if plan is None:
@@ -218,6 +222,10 @@ class Assignments:
         for address in plan.dropped:
             self._drop(address, key, touched)
         self._remember(key, choice, plan, wish.hostname)
+        if len(plan.problems) > len(wish.problems):
+            self.reviews.refused(key, seen)
+        else:
+            self.reviews.forget(key)
         if wish.retention_seconds is None:
             self._retention.pop(key, None)
         else:
@@ -364,30 +372,3 @@ def _has_candidates(choice: Choice) -> bool:
 
 def _is_refused(claim: Claim, other: Claim | None) -> bool:
     return other is not None and claim.why_not_beside(other) is not None
-
-
-class Sharers:
-    """Services that name a sharing key, with their claims."""
-
-    def __init__(self) -> None:
-        self._claims: dict[str, dict[ObjectKey, Claim]] = {}
-        self._key_of: dict[ObjectKey, str] = {}
-
-    def remember(self, service: ObjectKey, claim: Claim) -> None:
-        """Take in what a Service claims, with a key or without."""
-        self.forget(service)
-        if claim.sharing_key:
-            self._key_of[service] = claim.sharing_key
-            self._claims.setdefault(claim.sharing_key, {})[service] = claim
-
-    def forget(self, service: ObjectKey) -> None:
-        """Take in that a Service claims nothing."""
-        key = self._key_of.pop(service, "")
-        if key:
-            del self._claims[key][service]
-            if not self._claims[key]:
-                del self._claims[key]
-
-    def under(self, sharing_key: str) -> dict[ObjectKey, Claim]:
-        """Give the claims under a key; none under the empty one."""
-        return self._claims.get(sharing_key, {})

@@ -239,6 +239,7 @@ class Reconciler:
             self._look_at_services()
         if self._nodes_changed:
             self._refresh_nodes(now)
+        self._review(now)
         if is_deciding:
             self._wake_waiters()
             self._drain(now)
@@ -277,6 +278,7 @@ class Reconciler:
         """Tell when `step` is to be called though nothing happens."""
         times = [self._outcomes.next_at(), self.layer2.next_move_at(), self.observed.roll.next_at()]
         times += [self._pace.next_at(self._agenda.pools), self._draining.next_at()]
+        times.append(self.assignments.reviews.next_at(self.allocator.changes))
         if (expiry := self.allocator.next_expiry()) is not None:
             times.append(expiry - (self._epoch_offset or 0.0))
         return min((time for time in times if time is not None), default=None)
@@ -305,6 +307,11 @@ class Reconciler:
             if free:
                 woken = waiters.for_any(supply, free, self.assignments.seniority)
                 self._agenda.services.update(dict.fromkeys(woken))
+
+    def _review(self, now: float) -> None:
+        """Look again at those who were refused something, as it may be put differently now."""
+        due = self.assignments.reviews.take_due(self.allocator.changes, now)
+        self._agenda.services.update(dict.fromkeys(due))
 
     def _drain(self, now: float) -> None:
         """Let those who are to leave a disabled pool do so, if they can."""

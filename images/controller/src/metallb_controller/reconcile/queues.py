@@ -1,9 +1,12 @@
-"""Waiting: for a retry to be due, for a report to be worth it, for an address to come free."""
+"""Waiting: for a retry to be due, for a report to be worth it, for an address to come free, for the
+words of a refusal to be looked at again.
+"""
 
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -12,6 +15,10 @@ if TYPE_CHECKING:
     from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.model import Supply
     from metallb_controller.reconcile.model import Target
+
+
+REVIEW_SECONDS: Final = 1.0
+REVIEWS_AT_ONCE: Final = 100
 
 
 class Retries:
@@ -129,3 +136,54 @@ class Waiters:
     def supplies(self) -> list[Supply]:
         """Give the supplies that somebody waits for."""
         return list(self._any)
+
+
+class Reviews:
+    """Services that were refused something, to be looked at again when the reasons may be others.
+
+    A refusal says who holds an address, what a pool lacks and what others have to offer. That may
+    change with any address that anybody gets or gives back, so all refusals that are older than
+    the last change are looked at again: the oldest first, a few at a time, so that it costs the
+    same however many wait. `changes` is a number that grows with each change.
+    """
+
+    def __init__(self, at_once: int = REVIEWS_AT_ONCE, seconds: float = REVIEW_SECONDS) -> None:
+        self._at_once = at_once
+        self._seconds = seconds
+        self._refused: dict[ObjectKey, int] = {}
+        self._due_at: float | None = None
+
+    def refused(self, service: ObjectKey, changes: int) -> None:
+        """Take in that a Service was refused something, after so many changes."""
+        self._refused.pop(service, None)
+        self._refused[service] = changes
+
+    def forget(self, service: ObjectKey) -> None:
+        """Take in that a Service has all that it asks for, or is not served."""
+        self._refused.pop(service, None)
+
+    def _is_behind(self, changes: int) -> bool:
+        oldest = next(iter(self._refused.values()), changes)
+        return oldest < changes
+
+    def take_due(self, changes: int, now: float) -> list[ObjectKey]:
+        """Take out those that are to be looked at again now."""
+        if not self._is_behind(changes):
+            self._due_at = None
+            return []
+        if self._due_at is None:
+            self._due_at = now + self._seconds
+        if now < self._due_at:
+            return []
+        self._due_at = None
+        oldest = islice(self._refused.items(), self._at_once)
+        due = [service for service, seen in oldest if seen < changes]
+        for service in due:
+            del self._refused[service]
+        return due
+
+    def next_at(self, changes: int) -> float | None:
+        """Tell when somebody is to be looked at again; what has no time yet is looked at now."""
+        if not self._is_behind(changes):
+            return None
+        return float("-inf") if self._due_at is None else self._due_at
