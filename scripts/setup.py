@@ -79,7 +79,14 @@ IMAGE_NEEDS = (
     Need(DEBIAN_KEYS, "debian-archive-keyring", "tells that the base is Debian's"),
 )
 POD_NEEDS = (Need("runc", "runc", "runs images"),)
+ROUTER_NEEDS = (
+    Need("bird", "bird2", "is a router with which our speakers hold sessions"),
+    Need("/usr/lib/frr/bgpd", "frr", "is a router with which our speakers hold sessions"),
+)
 TEST_NEEDS = (
+    *ROUTER_NEEDS,
+    Need("gobgpd", "gobgpd", "is a router with which our speakers hold sessions"),
+    Need("/usr/sbin/bgpctl", "openbgpd", "is a router with which our speakers hold sessions"),
     Need("chromium", "chromium", "shows the form of the settings to its tests"),
     Need("prometheus", "prometheus", "scrapes the lab, for the dashboards to be tested"),
     Need("promtool", "prometheus", "judges the alerting rules and plays their cases"),
@@ -103,7 +110,7 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "module": IMAGE_NEEDS,
     "pods": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS),
     "test": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS, *TEST_NEEDS),
-    "bench": (*LAB_NEEDS, *BENCH_NEEDS),
+    "bench": (*LAB_NEEDS, *ROUTER_NEEDS, *BENCH_NEEDS),
 }
 OF_THE_LAB = "the lab makes network namespaces and opens raw sockets in them"
 ROOT_LEVELS = {

@@ -21,6 +21,7 @@ from setup import (
     LEVELS,
     POD_NEEDS,
     ROOT_LEVELS,
+    ROUTER_NEEDS,
     VENV_NEED,
     Need,
     SetupError,
@@ -63,7 +64,7 @@ def test_only_what_is_missing_is_listed() -> None:
 
 
 def test_benchmarks_need_all_that_the_lab_needs() -> None:
-    assert set(LEVELS["bench"]) == {*LAB_NEEDS, *BENCH_NEEDS}
+    assert set(LEVELS["bench"]) == {*LAB_NEEDS, *ROUTER_NEEDS, *BENCH_NEEDS}
 
 
 def test_tests_need_what_images_are_made_of_and_run_by() -> None:
