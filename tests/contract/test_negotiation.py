@@ -163,8 +163,8 @@ def rows(table: Document) -> list[dict[str, Any]]:
 
 async def test_the_table_of_services(api: Api) -> None:
     path = f"{api.core}/services"
-    ports = [{"name": "a", "port": 80, "nodePort": 30123}, {"name": "b", "port": 53,
-              "protocol": "UDP", "nodePort": 30124}]  # fmt: skip
+    ports = [{"name": "a", "port": 80, "nodePort": 30023}, {"name": "b", "port": 53,
+              "protocol": "UDP", "nodePort": 30024}]  # fmt: skip
     body = service("lb", type="LoadBalancer", ports=ports, selector={"a": "b", "c": "d"})
     (await api.post(path, body)).ok(201)
     (await api.post(path, service("plain", externalIPs=["192.0.2.9"]))).ok(201)
@@ -182,7 +182,7 @@ async def test_the_table_of_services(api: Api) -> None:
     shown = {row["Name"]: row for row in rows(table)}
     assert shown["lb"]["Type"] == "LoadBalancer"
     assert shown["lb"]["External-IP"] == "<pending>"
-    assert shown["lb"]["Port(s)"] == "80:30123/TCP,53:30124/UDP"
+    assert shown["lb"]["Port(s)"] == "80:30023/TCP,53:30024/UDP"
     assert shown["lb"]["Selector"] == "a=b,c=d"
     assert re.fullmatch(r"\d+s", shown["lb"]["Age"])
     assert shown["plain"]["External-IP"] == "192.0.2.9"

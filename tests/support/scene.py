@@ -29,6 +29,9 @@ WAIT_SECONDS = 40.0
 AT_ONCE: Mapping[str, Any] = {"delaySeconds": 0, "movesPerMinute": 60_000}
 """Rebalancing without a pause, so that tests need not wait for it."""
 
+OUR_COMPONENTS = frozenset({"metallb-controller", "metallb-hooks"})
+"""Who posts the Events that are ours."""
+
 HTTP_SECONDS = 1.0
 POLL_SECONDS = 0.05
 
@@ -237,9 +240,13 @@ class Scene:
                     await asyncio.sleep(POLL_SECONDS)
 
     async def events(self, name: str) -> list[tuple[str, str]]:
-        """Give reason and message of the Events about an object of this scene."""
+        """Give reason and message of our Events about an object of this scene.
+
+        The API server posts its own about Services, such as ClusterIPNotAllocated.
+        """
         found = await self.cluster.events(self.name(name))
-        return [(item["reason"], item["message"]) for item in found]
+        ours = [item for item in found if item["reportingComponent"] in OUR_COMPONENTS]
+        return [(item["reason"], item["message"]) for item in ours]
 
     async def event(self, name: str, reason: str) -> str:
         """Wait for an Event with a reason; gives its message."""
