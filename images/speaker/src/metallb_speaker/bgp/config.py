@@ -11,13 +11,12 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from metallb_speaker.bgp.iana import Afi, Role
+from metallb_speaker.bgp.iana import FOUR_OCTET_AS_MAX, Afi, Role
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-AS_TRANS: Final = 23456
-MAX_ASN: Final = 0xFFFFFFFF
+MAX_ASN: Final = FOUR_OCTET_AS_MAX
 DEFAULT_HOLD_SECONDS: Final = 90
 DEFAULT_CONNECT_SECONDS: Final = 120.0
 MIN_HOLD_SECONDS: Final = 3
