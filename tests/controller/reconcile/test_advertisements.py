@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
+
+from metallb.api.meta import Metadata, ObjectKey
 from metallb.api.nodes import NodeName, read_node
 from metallb.api.selectors import LabelSelector
-from metallb.domain.address_pools import Layer2Advertisement, NodePreference
+from metallb.api.virtual_ips import BGPOrders, Suspension
+from metallb.domain.address_pools import (
+    AddressPool,
+    BGPAdvertisement,
+    Layer2Advertisement,
+    NodePreference,
+    PoolKind,
+)
 from metallb_controller.reconcile.advertisements import Coverage, Reach, bgp_orders
 from support.objects import node_object
 
@@ -40,4 +50,32 @@ def test_preferred_nodes_that_may_not_announce_are_passed_over() -> None:
 
 
 def test_a_pool_that_is_gone_is_not_announced_by_bgp() -> None:
-    assert bgp_orders(None, [{}]) is None
+    assert bgp_orders(None, [{}], serving=None, can_serve=True) is None
+
+
+BY_BGP = AddressPool(
+    PoolKind.NATIVE,
+    Metadata(ObjectKey("m", "edge"), "", "", 0, "", False),
+    (),
+    bgp=(BGPAdvertisement("web", service_selectors=(LabelSelector.of({"app": "web"}),)),),
+)
+WEB = {"app": "web"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "serving", "can_serve", "orders"),
+    [
+        ([WEB], None, True, BGPOrders(("web",))),
+        ([WEB], None, False, BGPOrders(("web",), None, Suspension.NO_READY_ENDPOINTS)),
+        ([WEB], frozenset([B, A]), True, BGPOrders(("web",), (A, B))),
+        ([WEB], frozenset(), True, BGPOrders(("web",), (), Suspension.NO_READY_ENDPOINTS)),
+        ([WEB, {}], None, True, BGPOrders((), None, Suspension.NOT_ADVERTISED)),
+    ],
+)
+def test_orders_for_bgp_say_by_what_by_whom_and_why_not(
+    labels: list[dict[str, str]],
+    serving: frozenset[NodeName] | None,
+    can_serve: bool,
+    orders: BGPOrders,
+) -> None:
+    assert bgp_orders(BY_BGP, labels, serving=serving, can_serve=can_serve) == orders

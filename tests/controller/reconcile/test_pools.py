@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from metallb.api.services import ALLOCATED_FROM_ANNOTATION
+from metallb.api.virtual_ips import BGPOrders, Suspension
 from support.objects import (
     advertisement_object,
     class_object,
@@ -323,6 +324,36 @@ def test_a_pool_may_be_announced_by_bgp_alone() -> None:
     assert spec(world).layer2.suspended is None
     assert spec(world).bgp.advertisements == ("peers",)
     assert pool_words(world, "front", "Ready")[:2] == ("True", "Serving")
+
+
+def test_by_bgp_an_address_is_announced_where_its_endpoints_can_serve() -> None:
+    """metallb.md §8.7.51."""
+    world, leader = settled(
+        pool_object(),
+        advertisement_object("peers", kind="BGPAdvertisement"),
+        service_object(externalTrafficPolicy="Local"),
+        slice_object("web", nodes=("b",)),
+    )
+    assert spec(world).bgp == BGPOrders(("peers",), ("b",))
+    world.put(slice_object("web", nodes=("a", "c")))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",), ("a", "c"))
+    world.put(slice_object("web", nodes=()))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",), (), Suspension.NO_READY_ENDPOINTS)
+
+
+def test_by_bgp_nobody_announces_what_no_endpoint_can_serve() -> None:
+    world, leader = settled(
+        pool_object(),
+        advertisement_object("peers", kind="BGPAdvertisement"),
+        service_object(),
+        slice_object("web", nodes=("b",)),
+    )
+    assert spec(world).bgp == BGPOrders(("peers",))
+    world.put(slice_object("web", nodes=()))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",), None, Suspension.NO_READY_ENDPOINTS)
 
 
 def test_a_pool_may_be_announced_both_ways() -> None:

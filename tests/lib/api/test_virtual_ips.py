@@ -57,6 +57,22 @@ def test_orders_for_bgp_alone_take_the_place_of_those_for_layer2() -> None:
     assert found.spec == spec
 
 
+def test_orders_for_bgp_may_name_nodes_or_say_that_nobody_is_to() -> None:
+    orders = BGPOrders(("edge",), ("n1", "n2"), Suspension.NO_READY_ENDPOINTS)
+    spec = VirtualIPSpec(ip_address("10.0.0.1"), EDGE, (), bgp=orders)
+    value = to_object(new_virtual_ip(spec))
+    assert value["spec"]["bgp"] == {
+        "advertisements": ["edge"], "nodes": ["n1", "n2"], "suspended": "NoReadyEndpoints",
+    }  # fmt: skip
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec.bgp == orders
+    nobody = replace(orders, nodes=(), suspended=None)
+    found = read_virtual_ip(to_object(new_virtual_ip(replace(spec, bgp=nobody))))
+    assert isinstance(found, VirtualIP)
+    assert found.spec.bgp == nobody
+
+
 def test_an_address_may_be_announced_both_ways() -> None:
     spec = replace(SPEC, pool="IPAddressPool/front", bgp=BGPOrders(("edge",)))
     value = to_object(new_virtual_ip(spec))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from metallb.api.selectors import any_matches
-from metallb.api.virtual_ips import BGPOrders
+from metallb.api.virtual_ips import BGPOrders, Suspension
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -156,10 +156,17 @@ def _interfaces(advertisements: Iterable[Layer2Advertisement]) -> tuple[str, ...
     return tuple(dict.fromkeys(name for names in each for name in names)) if all(each) else ()
 
 
-def bgp_orders(pool: AddressPool | None, services: Sequence[Labels]) -> BGPOrders | None:
+def bgp_orders(
+    pool: AddressPool | None,
+    services: Sequence[Labels],
+    *,
+    serving: frozenset[NodeName] | None,
+    can_serve: bool,
+) -> BGPOrders | None:
     """Give the orders for BGP of a VIP whose Services have these labels; None: not by BGP.
 
-    An advertisement is for the VIP when it is for each of the Services.
+    An advertisement is for the VIP when it is for each of the Services. `serving` are the nodes to
+    which the policy Local confines it (None: it does not); `can_serve`: an endpoint can anywhere.
     """
     if pool is None or not pool.bgp:
         return None
@@ -168,4 +175,10 @@ def bgp_orders(pool: AddressPool | None, services: Sequence[Labels]) -> BGPOrder
         for item in pool.bgp
         if all(any_matches(item.service_selectors, labels) for labels in services)
     ]
-    return BGPOrders(tuple(sorted(names)))
+    suspended = None
+    if not names:
+        suspended = Suspension.NOT_ADVERTISED
+    elif not (can_serve if serving is None else serving):
+        suspended = Suspension.NO_READY_ENDPOINTS
+    nodes = None if serving is None else tuple(sorted(serving))
+    return BGPOrders(tuple(sorted(names)), nodes, suspended)

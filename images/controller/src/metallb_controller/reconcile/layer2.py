@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.classes import Rebalancing, RebalancingPolicy
 from metallb.api.nodes import NodeName
-from metallb.api.virtual_ips import Layer2Orders, Suspension, TrafficPolicy
+from metallb.api.virtual_ips import Layer2Orders, Suspension
 from metallb.domain.eligibility import NodeRefusal, eligible_nodes
 from metallb.net.addresses import address_from_name, object_name
 from metallb_controller.placement.model import PREFERENCE_LIMIT, Demand
@@ -198,7 +198,7 @@ class Layer2:
         self, state: _PoolPlacement, pool: str, holders: tuple[ObjectKey, ...]
     ) -> tuple[_Place, frozenset[NodeName] | None]:
         """Find where a VIP may be, and the nodes that take part in its placement."""
-        serving = self._serving(holders)
+        serving = self._observed.confined_to(holders)
         reach = state.coverage.reach(self._observed.labels_of(key) for key in holders)
         confined = serving if reach.nodes is None else reach.nodes
         if reach.nodes is not None and serving is not None:
@@ -218,13 +218,6 @@ class Layer2:
             pool, holders, confined, followers, reach.interfaces, suspended, alone, reach.by_node
         )
         return place, None if suspended is not None else eligible
-
-    def _serving(self, holders: tuple[ObjectKey, ...]) -> frozenset[NodeName] | None:
-        """Give the nodes to which a VIP is confined by its policy; None: it is not."""
-        first = self._observed.services.get(holders[0]) if holders else None
-        if first is None or first.traffic_policy is TrafficPolicy.CLUSTER:
-            return None
-        return self._observed.endpoints.nodes(holders)
 
     def orders(self, address: IPAddress) -> Layer2Orders:
         """Give the orders for a VIP that was placed; raises KeyError when it was not.

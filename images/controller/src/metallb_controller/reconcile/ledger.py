@@ -27,7 +27,7 @@ from metallb_controller.reconcile.model import (
 )
 
 if TYPE_CHECKING:
-    from metallb.api.virtual_ips import VirtualIP
+    from metallb.api.virtual_ips import BGPOrders, VirtualIP
     from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.state import Allocator
     from metallb_controller.reconcile.layer2 import Layer2
@@ -120,10 +120,17 @@ class Ledger:
             return vip.spec  # all are leaving: it serves as it is until the statuses are written
         first = self._observed.services.get(services[0])
         policy = TrafficPolicy.CLUSTER if first is None else first.traffic_policy
-        labels = [self._observed.labels_of(service) for service in services]
-        by_bgp = bgp_orders(self._observed.pools.get(pool), labels)
         layer2 = self._layer2.orders(address)
-        return VirtualIPSpec(address, pool, services, policy, layer2, by_bgp)
+        return VirtualIPSpec(address, pool, services, policy, layer2, self._by_bgp(pool, services))
+
+    def _by_bgp(self, pool: str, services: tuple[ObjectKey, ...]) -> BGPOrders | None:
+        endpoints = self._observed.endpoints
+        return bgp_orders(
+            self._observed.pools.get(pool),
+            [self._observed.labels_of(service) for service in services],
+            serving=self._observed.confined_to(services),
+            can_serve=endpoints.can_serve(services),
+        )
 
     def _kept_spec(self, address: IPAddress, vip: VirtualIP | None) -> VirtualIPSpec | None:
         """Give what the entry of an address says that nobody holds, but that is kept for some."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from metallb.api.virtual_ips import TrafficPolicy
 from metallb_controller.reconcile.endpoints import Endpoints
 from metallb_controller.reconcile.roll import Roll
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.meta import ObjectKey
@@ -41,3 +42,13 @@ class Observed:
         """Give the labels of a Service; of one that is not known, none."""
         found = self.services.get(service)
         return _NO_LABELS if found is None else dict(found.labels)
+
+    def confined_to(self, services: Sequence[ObjectKey]) -> frozenset[NodeName] | None:
+        """Give the nodes to which the policy of the first Service confines all; None: it does not.
+
+        They are those with an endpoint that can serve.
+        """
+        first = self.services.get(services[0]) if services else None
+        if first is None or first.traffic_policy is TrafficPolicy.CLUSTER:
+            return None
+        return self.endpoints.nodes(services)

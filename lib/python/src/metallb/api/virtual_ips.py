@@ -87,9 +87,14 @@ class Layer2Orders:
 
 @dataclass(frozen=True, slots=True)
 class BGPOrders:
-    """By which advertisements the address is announced to peers."""
+    """By which advertisements the address is announced to peers, and by which nodes.
+
+    `nodes` None: by every node that the advertisements are for.
+    """
 
     advertisements: tuple[str, ...] = ()
+    nodes: tuple[str, ...] | None = None
+    suspended: Suspension | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,11 +221,10 @@ def _read_pool(spec: Fields) -> str:
 
 
 def _read_layer2(fields: Fields) -> Layer2Orders:
-    suspended = fields.text("suspended")
     return Layer2Orders(
         nodes=fields.words("nodes"),
         interfaces=fields.words("interfaces"),
-        suspended=Suspension(suspended) if suspended in _SUSPENSIONS else None,
+        suspended=_read_suspended(fields),
         node_interfaces=tuple(
             (item.word("node"), item.words("interfaces"))
             for item in fields.children("nodeInterfaces")
@@ -229,7 +233,16 @@ def _read_layer2(fields: Fields) -> Layer2Orders:
 
 
 def _read_bgp(fields: Fields) -> BGPOrders:
-    return BGPOrders(fields.words("advertisements"))
+    return BGPOrders(
+        advertisements=fields.words("advertisements"),
+        nodes=None if fields.value.get("nodes") is None else fields.words("nodes"),
+        suspended=_read_suspended(fields),
+    )
+
+
+def _read_suspended(fields: Fields) -> Suspension | None:
+    text = fields.text("suspended")
+    return Suspension(text) if text in _SUSPENSIONS else None
 
 
 def _read_announcer(fields: Fields) -> Announcer:
@@ -244,7 +257,7 @@ def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
     if spec.bgp is None or spec.layer2 != Layer2Orders():
         orders["layer2"] = _layer2_object(spec.layer2)
     if spec.bgp is not None:
-        orders["bgp"] = {"advertisements": list(spec.bgp.advertisements)}
+        orders["bgp"] = _bgp_object(spec.bgp)
     if spec.retained is not None:
         until = datetime.fromtimestamp(spec.retained.until, UTC)
         orders["retained"] = {
@@ -274,6 +287,15 @@ def _layer2_object(orders: Layer2Orders) -> dict[str, Any]:
         found["nodeInterfaces"] = [
             {"node": node, "interfaces": list(names)} for node, names in orders.node_interfaces
         ]
+    if orders.suspended is not None:
+        found["suspended"] = orders.suspended.value
+    return found
+
+
+def _bgp_object(orders: BGPOrders) -> dict[str, Any]:
+    found: dict[str, Any] = {"advertisements": list(orders.advertisements)}
+    if orders.nodes is not None:
+        found["nodes"] = list(orders.nodes)
     if orders.suspended is not None:
         found["suspended"] = orders.suspended.value
     return found
