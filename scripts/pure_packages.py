@@ -13,8 +13,10 @@ PURE_PACKAGES = {
     "metallb_controller.placement": "tests/controller/placement",
     "metallb_controller.reconcile": "tests/controller/reconcile",
     "metallb_controller.migrate": "tests/controller/migrate",
+    "metallb_speaker.bgp": "tests/speaker/bgp",
     "metallb_speaker.l2": "tests/speaker/l2",
     "metallb_speaker.liveness": "tests/speaker/liveness",
     "metallb_speaker.announce": "tests/speaker/announce",
+    "metallb_speaker.bfd": "tests/speaker/bfd",
 }
 """Package -> the directory of its own tests."""
