@@ -16,6 +16,7 @@ PURE_PACKAGES = {
     "metallb_speaker.bgp": "tests/speaker/bgp",
     "metallb_speaker.l2": "tests/speaker/l2",
     "metallb_speaker.liveness": "tests/speaker/liveness",
+    "metallb_speaker.routes": "tests/speaker/routes",
     "metallb_speaker.announce": "tests/speaker/announce",
     "metallb_speaker.bfd": "tests/speaker/bfd",
 }

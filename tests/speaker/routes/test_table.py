@@ -1,0 +1,304 @@
+"""What peers are told, change by change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metallb.api.meta import Metadata, ObjectKey
+from metallb.api.nodes import EXCLUDE_LABEL, Node
+from metallb.api.virtual_ips import BGPOrders, VirtualIPSpec
+from metallb.domain.address_pools import AddressPool, BGPAdvertisement, PoolKind
+from metallb.net.addresses import Family
+from metallb_speaker.bgp.attributes import RouteAttributes
+from metallb_speaker.bgp.prefixes import Prefix
+from metallb_speaker.routes.model import Silence
+from metallb_speaker.routes.table import RouteTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hypothesis.strategies import DataObject
+
+IPV4, IPV6 = frozenset({Family.IPV4}), frozenset({Family.IPV6})
+BOTH = IPV4 | IPV6
+EDGE = BGPAdvertisement("edge")
+PLAIN = RouteAttributes()
+
+
+def meta(name: str) -> Metadata:
+    return Metadata(ObjectKey("", name), "", "", 0, "", False)
+
+
+NODE = Node(meta("n1"), {}, is_ready=True, is_network_available=True)
+EXCLUDED = replace(NODE, labels={EXCLUDE_LABEL: ""})
+
+
+def pool(*advertisements: BGPAdvertisement, name: str = "front") -> AddressPool:
+    return AddressPool(PoolKind.NATIVE, meta(name), (), bgp=advertisements)
+
+
+def vip(address: str, *names: str, pool: str = "front") -> VirtualIPSpec:
+    orders = BGPOrders(names or ("edge",))
+    return VirtualIPSpec(ip_address(address), f"IPAddressPool/{pool}", (), bgp=orders)
+
+
+def table(*pools: AddressPool, **peers: frozenset[Family]) -> RouteTable:
+    found = RouteTable()
+    found.set_node(NODE)
+    found.set_pools(pools or (pool(EDGE),))
+    found.set_peers(peers or {"tor": IPV4})
+    return found
+
+
+Told = dict[str, dict[str, RouteAttributes | None]]
+
+
+def taken(found: RouteTable) -> Told:
+    """Drain the changes, by peer and prefix."""
+    told: Told = {}
+    for item in found.take_changes():
+        for peer in item.peers:
+            assert peer not in told, "a peer is told once"
+            told[peer] = {str(prefix): each for prefix, each in item.changes.items()}
+    return told
+
+
+def test_a_vip_is_told_to_peers_of_its_family_and_taken_back() -> None:
+    found = table(tor=IPV4, six=IPV6, both=BOTH)
+    found.put(vip("10.0.0.1"))
+    found.put(vip("fd00::1"))
+    four, six = {"10.0.0.1/32": PLAIN}, {"fd00::1/128": PLAIN}
+    assert taken(found) == {"tor": four, "six": six, "both": four | six}
+    assert taken(found) == {}
+    assert found.peers_of(ip_address("10.0.0.1")) == ("both", "tor")
+    found.discard(ip_address("10.0.0.1"))
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}, "both": {"10.0.0.1/32": None}}
+    assert found.verdict_of(ip_address("10.0.0.1")) is None
+    assert found.peers_of(ip_address("10.0.0.1")) == ()
+
+
+def test_what_is_said_twice_or_unknown_changes_nothing() -> None:
+    found = table()
+    found.put(vip("10.0.0.1"))
+    taken(found)
+    found.put(vip("10.0.0.1"))
+    found.discard(ip_address("10.9.9.9"))
+    found.set_node(NODE)
+    found.set_pools([pool(EDGE)])
+    found.set_peers({"tor": IPV4})
+    found.set_draining(is_draining=False)
+    assert found.take_changes() == []
+
+
+def test_a_vip_that_comes_and_goes_in_between_is_not_told() -> None:
+    found = table()
+    taken(found)
+    found.put(vip("10.0.0.1"))
+    found.discard(ip_address("10.0.0.1"))
+    assert found.take_changes() == []
+
+
+def test_a_vip_whose_orders_no_longer_speak_of_bgp_is_withdrawn() -> None:
+    found = table()
+    found.put(vip("10.0.0.1"))
+    taken(found)
+    found.put(replace(vip("10.0.0.1"), bgp=None))
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}}
+
+
+def test_a_prefix_stays_while_an_address_of_it_does() -> None:
+    found = table(pool(replace(EDGE, aggregation_length=24)))
+    found.put(vip("10.0.0.1"))
+    found.put(vip("10.0.0.2"))
+    assert taken(found) == {"tor": {"10.0.0.0/24": PLAIN}}
+    found.discard(ip_address("10.0.0.1"))
+    assert taken(found) == {}
+    found.discard(ip_address("10.0.0.2"))
+    assert taken(found) == {"tor": {"10.0.0.0/24": None}}
+
+
+def test_advertisements_of_one_prefix_are_merged() -> None:
+    """metallb.md §8.7.59: communities are united, the first local preference holds."""
+    found = table(
+        pool(
+            replace(EDGE, name="b", communities=("1:2", "large:7:8:9"), local_pref=0),
+            replace(EDGE, name="a", communities=("1:1", "1:2"), local_pref=0),
+            replace(EDGE, name="c", local_pref=70, aggregation_length=24),
+        ),
+    )
+    found.put(vip("10.0.0.1", "a", "b", "c"))
+    assert taken(found)["tor"] == {
+        "10.0.0.1/32": RouteAttributes(
+            communities=(1 << 16 | 1, 1 << 16 | 2), large_communities=((7, 8, 9),)
+        ),
+        "10.0.0.0/24": RouteAttributes(local_pref=70),
+    }
+
+
+def test_a_changed_advertisement_changes_the_routes_and_no_others() -> None:
+    found = table(pool(EDGE), pool(EDGE, name="back"))
+    found.put(vip("10.0.0.1"))
+    found.put(vip("10.0.1.1", pool="back"))
+    taken(found)
+    found.set_pools([pool(replace(EDGE, communities=("1:1",))), pool(EDGE, name="back")])
+    assert taken(found) == {"tor": {"10.0.0.1/32": RouteAttributes(communities=(1 << 16 | 1,))}}
+    found.set_pools([pool(EDGE, name="back")])
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}}
+
+
+def test_named_peers_hear_it_alone_until_the_list_is_gone() -> None:
+    """metallb.md §8.7.64."""
+    found = table(pool(replace(EDGE, peers=("tor",))), tor=IPV4, spine=IPV4)
+    found.put(vip("10.0.0.1"))
+    assert taken(found) == {"tor": {"10.0.0.1/32": PLAIN}}
+    assert found.peers_of(ip_address("10.0.0.1")) == ("tor",)
+    found.set_pools([pool(EDGE)])
+    assert taken(found) == {"spine": {"10.0.0.1/32": PLAIN}}
+    found.set_pools([pool(replace(EDGE, peers=("spine",)))])
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}}
+    found.set_pools([pool(replace(EDGE, peers=("gone",)))])
+    assert taken(found) == {"spine": {"10.0.0.1/32": None}}
+
+
+def test_peers_that_hear_the_same_share_one_mapping() -> None:
+    found = table(pool(EDGE), **{f"tor-{number}": IPV4 for number in range(50)})
+    found.put(vip("10.0.0.1"))
+    (item,) = found.take_changes()
+    assert len(item.peers) == 50
+
+
+def test_a_new_peer_hears_all_and_the_others_nothing() -> None:
+    found = table()
+    found.put(vip("10.0.0.1"))
+    taken(found)
+    found.set_peers({"tor": IPV4, "new": IPV4})
+    assert taken(found) == {"new": {"10.0.0.1/32": PLAIN}}
+    assert found.routes_to("new") == {Prefix.of("10.0.0.1/32"): PLAIN}
+    found.set_peers({"new": BOTH})
+    assert taken(found) == {}
+    with pytest.raises(KeyError):
+        found.routes_to("tor")
+
+
+def test_a_node_that_may_not_announce_takes_all_back() -> None:
+    """metallb.md §8.7.53."""
+    found = table()
+    found.put(vip("10.0.0.1"))
+    taken(found)
+    found.set_node(EXCLUDED)
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}}
+    decided = found.verdict_of(ip_address("10.0.0.1"))
+    assert decided is not None
+    assert decided.silence is Silence.NODE_LABELED_EXCLUDE_BALANCERS
+    assert list(found.verdicts()) == [ip_address("10.0.0.1")]
+    found.set_node(NODE)
+    assert taken(found) == {"tor": {"10.0.0.1/32": PLAIN}}
+    found.set_node(None)
+    assert taken(found) == {"tor": {"10.0.0.1/32": None}}
+
+
+def test_draining_asks_routers_for_other_ways() -> None:
+    """RFC 8326 §4.2: GRACEFUL_SHUTDOWN, and the lowest local preference."""
+    found = table(pool(replace(EDGE, communities=("1:1",), local_pref=200)))
+    found.put(vip("10.0.0.1"))
+    usual = taken(found)
+    found.set_draining(is_draining=True)
+    assert taken(found) == {
+        "tor": {"10.0.0.1/32": RouteAttributes(local_pref=0, communities=(1 << 16 | 1, 0xFFFF0000))}
+    }
+    found.set_draining(is_draining=False)
+    assert taken(found) == usual
+
+
+# -- any order of changes ends the same ------------------------------------------------------------
+
+ADDRESSES = ("10.0.0.1", "10.0.0.2", "10.0.1.1", "fd00::1", "fd00::2")
+ADVERTISEMENTS = st.builds(
+    BGPAdvertisement,
+    st.sampled_from(["edge", "other"]),
+    aggregation_length=st.sampled_from([24, 32]),
+    aggregation_length_v6=st.sampled_from([64, 128]),
+    local_pref=st.sampled_from([0, 1, 2]),
+    communities=st.sampled_from([(), ("1:1",), ("1:2", "large:1:2:3")]),
+    peers=st.sampled_from([(), ("tor",), ("spine", "tor")]),
+)
+POOLS = st.lists(
+    st.builds(lambda items, name: pool(*items, name=name), st.lists(ADVERTISEMENTS, max_size=3),
+              st.sampled_from(["front", "back"])),
+    max_size=2, unique_by=lambda item: item.key,
+)  # fmt: skip
+PEERS = st.dictionaries(
+    st.sampled_from(["tor", "spine", "leaf"]), st.sampled_from([IPV4, IPV6, BOTH])
+)
+VIPS = st.builds(
+    lambda address, names, of: vip(address, *names, pool=of),
+    st.sampled_from(ADDRESSES),
+    st.sampled_from([("edge",), ("other",), ("edge", "other")]),
+    st.sampled_from(["front", "back"]),
+)
+
+
+def _one_step(data: DataObject, found: RouteTable) -> None:
+    match data.draw(st.integers(0, 6)):
+        case 0:
+            found.set_pools(data.draw(POOLS))
+        case 1:
+            found.set_peers(data.draw(PEERS))
+        case 2:
+            found.set_node(data.draw(st.sampled_from([NODE, EXCLUDED, None])))
+        case 3:
+            found.set_draining(data.draw(st.booleans()))
+        case 4:
+            found.discard(ip_address(data.draw(st.sampled_from(ADDRESSES))))
+        case _:
+            found.put(data.draw(VIPS))
+
+
+def _hear(heard: dict[str, dict[Prefix, RouteAttributes]], found: RouteTable) -> None:
+    """Be the peers: those that are there no more forget all."""
+    for item in found.take_changes():
+        for peer in item.peers:
+            routes = heard.setdefault(peer, {})
+            for prefix, attributes in item.changes.items():
+                if attributes is None:
+                    del routes[prefix]  # nothing is taken back that was not said
+                else:
+                    assert routes.get(prefix) != attributes, "only changes are said"
+                    routes[prefix] = attributes
+
+
+@given(st.data())
+def test_changes_add_up_to_what_a_new_table_says(data: DataObject) -> None:
+    found, heard = RouteTable(), dict[str, dict[Prefix, RouteAttributes]]()
+    for _ in range(data.draw(st.integers(1, 25))):
+        _one_step(data, found)
+        if data.draw(st.booleans()):
+            _hear(heard, found)
+            heard = {name: heard.get(name, {}) for name in _peers_of(found)}
+    _hear(heard, found)
+    heard = {name: heard.get(name, {}) for name in _peers_of(found)}
+    fresh = _copy(found)
+    again: dict[str, dict[Prefix, RouteAttributes]] = {name: {} for name in _peers_of(fresh)}
+    _hear(again, fresh)
+    assert heard == again
+
+
+def _peers_of(found: RouteTable) -> Iterable[str]:
+    return list(found._peers)
+
+
+def _copy(found: RouteTable) -> RouteTable:
+    fresh = RouteTable()
+    fresh.set_node(found._node)
+    fresh.set_pools(found._pools.values())
+    fresh.set_peers(found._peers)
+    fresh.set_draining(found._is_draining)
+    for spec in found._vips.values():
+        fresh.put(spec)
+    return fresh
