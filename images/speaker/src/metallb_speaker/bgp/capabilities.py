@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, assert_never
 
 from metallb_speaker.bgp.errors import NotificationError
 from metallb_speaker.bgp.iana import UNSPECIFIC, CapabilityCode, ErrorCode, Family, name_of
@@ -270,6 +270,8 @@ def _encode(capability: Capability) -> tuple[int, bytes]:
             return CapabilityCode.BGP_ROLE, bytes((role,))
         case UnknownCapability(code, value):
             return code, value
+        case _:
+            assert_never(capability)
 
 
 def _encode_graceful_restart(capability: GracefulRestart) -> bytes:
