@@ -2,6 +2,7 @@
 
     .venv/bin/python scripts/run_tests.py [--stages NAME,NAME…]
 
+With no names all stages run, but for the long ones, which run when `CI` is set in the environment.
 A stage that fails does not keep the others from running, except those that need its result; so one
 run shows all that is wrong. The last line counts the tests of all stages. A test that was skipped
 fails its stage when we are root: everything can run then, and what does not run proves nothing.
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 OUTPUT = ROOT / "out" / "tests"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=15")
+CHURN = ("--services", "300", "--seconds", "600", "--seed", "5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Stage:
     limit_seconds: float
     needs: tuple[str, ...] = ()
     junit: tuple[Path, ...] = ()
+    is_long: bool = False
 
 
 @dataclass(slots=True)
@@ -100,6 +103,11 @@ def all_stages() -> list[Stage]:
             "netns", "real packets in network namespaces, pods, end to end", 2400,
             *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
         ),
+        Stage(
+            "churn", "ten minutes of changes and kills on the real API server, all of it judged",
+            (sys.executable, "-m", "metallb_lab", "churn", *CHURN), 1200, needs=("tools",),
+            is_long=True,
+        ),
     ]  # fmt: skip
 
 
@@ -130,7 +138,8 @@ def chosen_stages(names: str | None) -> list[Stage]:
     """Pick stages by name; raises ValueError naming those that do not exist."""
     stages = all_stages()
     if not names:
-        return stages
+        is_ci = bool(os.environ.get("CI"))
+        return [stage for stage in stages if is_ci or not stage.is_long]
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = [stage.name for stage in stages]
     if unknown := [name for name in wanted if name not in known]:

@@ -9,6 +9,7 @@ import pytest
 
 import run_tests
 from meta.tree import ROOT
+from metallb_lab import churn
 from pure_packages import PURE_PACKAGES
 from run_tests import Outcome, Stage
 from stages import Counts
@@ -42,11 +43,33 @@ def test_a_stage_is_judged(
     assert run_tests.verdict(code, counts, has_tests=has_tests, is_root=is_root) == word
 
 
-def test_all_stages_run_by_default_and_some_by_choice_in_their_order() -> None:
-    names = [item.name for item in run_tests.all_stages()]
-    assert names == ["check", "pure", "unit", "tools", "contract", "images", "programs", "netns"]
+def test_all_stages_run_by_default_and_some_by_choice_in_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    names = ["check", "pure", "unit", "tools", "contract", "images", "programs", "netns"]
     assert [item.name for item in run_tests.chosen_stages(None)] == names
     assert [item.name for item in run_tests.chosen_stages("netns, unit")] == ["unit", "netns"]
+
+
+def test_long_stages_run_where_ci_is_set_and_where_they_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CI", "true")
+    every = [item.name for item in run_tests.all_stages()]
+    assert [item.name for item in run_tests.chosen_stages(None)] == every
+    assert every[-1] == "churn"
+    monkeypatch.setenv("CI", "")
+    assert "churn" not in [item.name for item in run_tests.chosen_stages(None)]
+    assert [item.name for item in run_tests.chosen_stages("churn")] == ["churn"]
+
+
+def test_churn_is_asked_for_what_it_understands_and_has_time_for_it() -> None:
+    (stage,) = run_tests.chosen_stages("churn")
+    assert stage.command[1:4] == ("-m", "metallb_lab", "churn")
+    options = churn.read_arguments(stage.command[4:])
+    assert options.seconds >= 600
+    assert stage.limit_seconds > options.seconds + 2 * options.rest_seconds + 60
 
 
 def test_a_stage_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,6 +33,8 @@ CUSTOM_RESOURCES = Resource(
     "apiextensions.k8s.io", "v1", "customresourcedefinitions", is_namespaced=False
 )
 CLASSES = Resource(GROUP, "v1alpha1", "metalloadbalancerclasses", is_namespaced=False)
+POOLS = Resource(GROUP, "v1alpha1", "metalloadbalancerpools", is_namespaced=False)
+CONFIGURATIONS = Resource(GROUP, "v1alpha1", "metalloadbalancerconfigurations", is_namespaced=False)
 VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
 IP_ADDRESS_POOLS = Resource(NATIVE_GROUP, "v1beta1", "ipaddresspools")
 L2_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "l2advertisements")
@@ -51,6 +53,8 @@ KINDS: Mapping[str, Resource] = {
     "EndpointSlice": ENDPOINT_SLICES,
     "MetalLoadBalancerClass": CLASSES,
     "VirtualIP": VIRTUAL_IPS,
+    "MetalLoadBalancerPool": POOLS,
+    "MetalLoadBalancerConfiguration": CONFIGURATIONS,
     "IPAddressPool": IP_ADDRESS_POOLS,
     "L2Advertisement": L2_ADVERTISEMENTS,
     "ServiceL2Status": SERVICE_L2_STATUSES,
@@ -142,6 +146,25 @@ def load_balancer_class(
             "l2": l2,
         },
     }
+
+
+def load_balancer_pool(name: str, addresses: Sequence[str], **spec: Any) -> JsonObject:
+    """Make a MetalLoadBalancerPool."""
+    return _ours("MetalLoadBalancerPool", name, {"addresses": list(addresses), **spec})
+
+
+def load_balancer_configuration(
+    name: str, pools: Sequence[str], *, node_selector: JsonObject | None = None, **bgp: Any
+) -> JsonObject:
+    """Make a MetalLoadBalancerConfiguration that announces pools; `bgp` says how."""
+    advertisement = {"poolNames": list(pools), "bgp": bgp}
+    spec = {"mode": "BGP", "nodeSelector": node_selector or {}, "advertisements": [advertisement]}
+    return _ours("MetalLoadBalancerConfiguration", name, spec)
+
+
+def _ours(kind: str, name: str, spec: JsonObject) -> JsonObject:
+    meta = {"name": name}
+    return {"apiVersion": f"{GROUP}/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}
 
 
 def ip_address_pool(name: str, addresses: Sequence[str], **spec: Any) -> JsonObject:

@@ -5,8 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from metallb.api.classes import read_class
 from metallb.api.ip_address_pools import read_ip_address_pool
+from metallb.api.load_balancer_configurations import read_load_balancer_configuration
+from metallb.api.load_balancer_pools import read_load_balancer_pool
+from metallb.api.nodes import EXCLUDE_LABEL
 from metallb_lab import objects
 from metallb_lab.churn.actions import (
     NEIGHBOURS,
@@ -20,6 +27,11 @@ from metallb_lab.churn.actions import (
     without_nulls,
 )
 from metallb_lab.churn.agreement import KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from metallb.kube.client import Resource
 
 COUNT = 600
 
@@ -66,10 +78,40 @@ def test_everything_happens() -> None:
             "ipaddresspools",
             "metalloadbalancerclasses",
             "l2advertisements",
+            "metalloadbalancerpools",
+            "metalloadbalancerconfigurations",
         ):
             assert seen[verb, plural] > 0, (verb, plural)
     for plural in ("endpointslices", "namespaces", "nodes"):
         assert seen[Verb.PATCH, plural] > 0
+
+
+def test_nodes_fall_ill_and_come_back() -> None:
+    seen: Counter[tuple[str, str | None]] = Counter()
+    for item in pools(9):
+        if item.resource == objects.NODES and item.body is not None:
+            if item.subresource == "status":
+                seen.update(
+                    (each["type"], each["status"]) for each in item.body["status"]["conditions"]
+                )
+            else:
+                seen.update(item.body["metadata"]["labels"].items())
+    wanted = {
+        ("Ready", "True"), ("Ready", "False"), ("Ready", "Unknown"),
+        ("NetworkUnavailable", "True"), ("NetworkUnavailable", "False"),
+        (EXCLUDE_LABEL, ""), (EXCLUDE_LABEL, None), ("rack", "1"), ("rack", None),
+    }  # fmt: skip
+    assert seen.keys() == wanted
+
+
+@pytest.mark.parametrize("resource", [objects.IP_ADDRESS_POOLS, objects.POOLS, objects.CLASSES])
+def test_pools_are_drained_and_serve_again(resource: Resource) -> None:
+    said = {
+        item.body["spec"]["disabled"]
+        for item in pools(10)
+        if item.resource == resource and item.body is not None
+    }
+    assert said == {True, False}
 
 
 def test_services_speak_both_dialects() -> None:
@@ -107,6 +149,21 @@ def test_pools_can_be_read() -> None:
     for item in made:
         assert item.body is not None
         assert read_ip_address_pool(item.body).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("resource", "read"),
+    [
+        (objects.POOLS, read_load_balancer_pool),
+        (objects.CONFIGURATIONS, read_load_balancer_configuration),
+        (objects.CLASSES, read_class),
+    ],
+)
+def test_objects_of_deckhouse_can_be_read(resource: Resource, read: Callable[..., Any]) -> None:
+    made = [item for item in pools(7) if item.resource == resource and item.verb is Verb.CREATE]
+    assert made
+    for item in made:
+        assert read(item.body).problems == ()
 
 
 def test_blocks_of_addresses_do_not_touch() -> None:

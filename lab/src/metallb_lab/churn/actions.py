@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from metallb.api import services as names
+from metallb.api.nodes import EXCLUDE_LABEL
 from metallb_lab import objects
 from metallb_lab.bench import bodies, rig
 
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
 NAMESPACES = ("default", "other")
 RED = {"team": "red"}
 POOLS = ("x", "y")
+OUR_POOLS = ("v", "w")
 CLASSES = ("p", "q")
 KEYS = ("k", "l")
 SIX = "fd64::"
 RETENTIONS = (None, None, None, 600_000)
 """How long pools keep the addresses of Services that are deleted: for ever, or not at all."""
+BLOCKS = len(POOLS) + len(CLASSES) + len(OUR_POOLS)
+"""Of addresses: in this order."""
 NEIGHBOURS = 10
 """So many Services choose among the same sharing keys."""
 
@@ -53,10 +57,12 @@ class Action:
     namespace: str
     name: str
     body: JsonObject | None = None
+    subresource: str = ""
 
     def __str__(self) -> str:
         where = f"{self.namespace}/{self.name}" if self.namespace else self.name
-        return f"{self.verb} {self.resource.plural} {where}"
+        what = f"{self.resource.plural}/{self.subresource}".rstrip("/")
+        return f"{self.verb} {what} {where}"
 
     def to_object(self) -> JsonObject:
         """Give the JSON form, for a log."""
@@ -162,7 +168,7 @@ class ServiceScript:
             names.COUNT_ANNOTATION: (0.2, chance.choice(["1", "2", "2", "3", "x"])),
             names.ADDRESSES_ANNOTATION: (0.05, self._wish()),
             names.SHARING_ANNOTATION: (0.2, key),
-            names.POOL_ANNOTATION: (0.03, chance.choice(POOLS)),
+            names.POOL_ANNOTATION: (0.1, chance.choice([*POOLS, *OUR_POOLS * 3])),
             names.HOSTNAME_ANNOTATION: (0.05, "a.example.org"),
             f"{native}/address-pool": (0.15, chance.choice([*POOLS * 3, "nowhere"])),
             f"{native}/loadBalancerIPs": (0.1, self._wish()),
@@ -178,7 +184,7 @@ class ServiceScript:
 
     def _wish(self) -> str:
         """Name an address that a pool or class may have."""
-        block = self._chance.randrange(4)
+        block = self._chance.randrange(BLOCKS)
         return self._ground.address(block, self._chance.randrange(self._ground.size))
 
     def _slice(self, verb: Verb, number: int) -> Action:
@@ -206,24 +212,53 @@ class PoolScript:
             yield self._class(name)
         for name in POOLS:
             yield self._pool(name)
+        for name in OUR_POOLS:
+            yield self._our_pool(name)
         yield self._advertisement("m")
+        yield self._configuration("c")
 
     def next(self) -> Action:
         """Do one more thing."""
         chance = self._chance
         draw = chance.random()
-        if draw < 0.35:
+        if draw < 0.25:
             return self._or_delete(chance.choice(POOLS), objects.IP_ADDRESS_POOLS, self._pool)
-        if draw < 0.6:
+        if draw < 0.45:
             return self._or_delete(chance.choice(CLASSES), objects.CLASSES, self._class)
-        if draw < 0.8:
+        if draw < 0.6:
+            return self._or_delete(chance.choice(OUR_POOLS), objects.POOLS, self._our_pool)
+        if draw < 0.7:
             name = chance.choice("mn")
             return self._or_delete(name, objects.L2_ADVERTISEMENTS, self._advertisement)
-        if draw < 0.9:
+        if draw < 0.75:
+            return self._or_delete("c", objects.CONFIGURATIONS, self._configuration)
+        if draw < 0.82:
             labels = {"metadata": {"labels": {"team": chance.choice([None, "red"])}}}
             return Action(Verb.PATCH, objects.NAMESPACES, "", chance.choice(NAMESPACES), labels)
-        labels = {"metadata": {"labels": {"rack": chance.choice([None, "1"])}}}
-        return Action(Verb.PATCH, objects.NODES, "", chance.choice(rig.NODES), labels)
+        if draw < 0.92:
+            return self._labelled_node(chance.choice(rig.NODES))
+        return self._node_status(chance.choice(rig.NODES))
+
+    def _labelled_node(self, name: str) -> Action:
+        """Move a node into a rack or out of it, exclude it or take it back."""
+        labels = {
+            "rack": self._chance.choice([None, "1"]),
+            EXCLUDE_LABEL: self._chance.choice([None, None, None, ""]),
+        }
+        return Action(Verb.PATCH, objects.NODES, "", name, {"metadata": {"labels": labels}})
+
+    def _node_status(self, name: str) -> Action:
+        """Let a node be ready or not, with its network or without."""
+        conditions = {
+            "Ready": self._chance.choice(["True", "True", "False", "Unknown"]),
+            "NetworkUnavailable": self._chance.choice(["False", "False", "False", "True"]),
+        }
+        told = [
+            {"type": kind, "status": status, "reason": "Churn", "message": ""}
+            for kind, status in conditions.items()
+        ]
+        body = {"status": {"conditions": told}}
+        return Action(Verb.PATCH, objects.NODES, "", name, body, "status")
 
     def _or_delete(self, name: str, resource: Resource, make: Any) -> Action:
         if name in self._exists and self._chance.random() < 0.15:
@@ -270,6 +305,24 @@ class PoolScript:
             ]),
         }  # fmt: skip
         return self._put(objects.IP_ADDRESS_POOLS, body, name)
+
+    def _our_pool(self, name: str) -> Action:
+        first = len(POOLS) + len(CLASSES)
+        block = first if self._chance.random() < 0.2 else first + OUR_POOLS.index(name)
+        body = objects.load_balancer_pool(name, self._ranges(block))
+        body["spec"] |= self._options(block) | {
+            "autoAssign": self._chance.random() < 0.5,
+            "avoidBuggyIPs": self._chance.random() < 0.3,
+        }
+        return self._put(objects.POOLS, body, name)
+
+    def _configuration(self, name: str) -> Action:
+        chance = self._chance
+        pools = chance.choice([OUR_POOLS, OUR_POOLS, OUR_POOLS[:1]])
+        racks = {"rack": "1" if chance.random() < 0.2 else None}
+        routes = chance.choice([{}, {"localPref": 100}, {"aggregationLength": 30}])
+        body = objects.load_balancer_configuration(name, pools, node_selector=racks, **routes)
+        return self._put(objects.CONFIGURATIONS, body, name)
 
     def _options(self, block: int) -> JsonObject:
         """Give what all kinds of pools have."""

@@ -149,6 +149,9 @@ class Storm:
             case Verb.CREATE:
                 await self._client.create(action.resource, action.body or {}, action.namespace)
             case Verb.PATCH:
-                await self._client.patch(*where, action.body or {}, namespace=action.namespace)
+                await self._client.patch(
+                    *where, action.body or {}, namespace=action.namespace,
+                    subresource=action.subresource,
+                )  # fmt: skip
             case Verb.DELETE:
                 await self._client.delete(*where, action.namespace)
