@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from metallb.api.conditions import ServiceCondition
 from metallb.api.services import ALLOCATED_FROM_ANNOTATION
 from metallb_lab import objects, probes
-from support.scene import POLL_SECONDS, WAIT_SECONDS
+from support.native import POOL, REQUEST, SHARE, eventually, make, patch, patch_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from metallb.kube.client import JsonObject
     from support.scene import Scene
     from support.site import Site
 
@@ -25,32 +21,6 @@ pytestmark = [
     pytest.mark.netns,
     pytest.mark.real,
 ]
-
-POOL = "metallb.io/address-pool"
-SHARE = "metallb.io/allow-shared-ip"
-REQUEST = "metallb.io/loadBalancerIPs"
-
-
-async def eventually(look: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Wait until what the server says is so; there is no mirror of it."""
-    try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            while not await look():
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        raise AssertionError(f"never: {what}") from None
-
-
-async def make(scene: Scene, name: str, **rest: Any) -> JsonObject:
-    return await scene.make_service(name, load_balancer_class=None, **rest)
-
-
-async def patch(scene: Scene, name: str, body: JsonObject) -> None:
-    await scene.cluster.patch("Service", scene.name(name), body, "default")
-
-
-async def patch_pool(scene: Scene, name: str = "pool", **spec: Any) -> None:
-    await scene.cluster.patch("IPAddressPool", scene.name(name), {"spec": spec}, objects.NAMESPACE)
 
 
 async def test_manifests_of_metallb_are_all_that_it_takes(scene: Scene, site: Site) -> None:

@@ -66,3 +66,15 @@ def test_no_defect_is_left_out() -> None:
 
 def test_a_row_without_its_test_is_seen() -> None:
     assert not is_test("tests/meta/test_compatibility.py::test_nothing")
+
+
+def test_no_line_of_the_inventory_of_allocator_and_configuration_is_left_out() -> None:
+    lines = [row.section for row in ROWS if row.section.startswith("8.")]
+    wanted = [f"8.{1 if number < 15 else 2}.{number}" for number in range(1, 20)]
+    assert lines == wanted
+
+
+def test_what_is_allocated_is_shown_end_to_end() -> None:
+    for row in ROWS:
+        if row.section.startswith("8."):
+            assert "tests/e2e/" in row.tests or "tests/module/" in row.tests, row.section

@@ -77,7 +77,7 @@ class Scene:
     ) -> str:
         """Make a class; its full name comes back."""
         full = self.name(name)
-        await self._make(
+        await self.make(
             objects.load_balancer_class(full, ranges, rebalancing=dict(rebalancing), **rest)
         )
         return full
@@ -88,8 +88,8 @@ class Scene:
         """Make an IPAddressPool, and an L2Advertisement for it alone; its full name comes back."""
         full = self.name(name)
         if is_advertised:
-            await self._make(objects.l2_advertisement(full, ipAddressPools=[full]))
-        await self._make(objects.ip_address_pool(full, addresses, **spec))
+            await self.make(objects.l2_advertisement(full, ipAddressPools=[full]))
+        await self.make(objects.ip_address_pool(full, addresses, **spec))
         return full
 
     async def pool_status(self, name: str = "pool") -> JsonObject:
@@ -103,14 +103,15 @@ class Scene:
         """Make a Service of a class of this scene (None: of none)."""
         if load_balancer_class is not None:
             rest["loadBalancerClass"] = self.name(load_balancer_class)
-        return await self._make(objects.service(self.name(name), **rest))
+        return await self.make(objects.service(self.name(name), **rest))
 
     async def make_pod(self, name: str, node: str, app: str, **rest: Any) -> None:
         """Make a pod that serves."""
         await self.cluster.add_pod(self.name(name), node, {"app": self.name(app), **rest})
         self._made.append(("Pod", self.name(name), "default"))
 
-    async def _make(self, value: JsonObject) -> JsonObject:
+    async def make(self, value: JsonObject) -> JsonObject:
+        """Make an object, to be deleted in the end; its name must be of this scene."""
         meta = value["metadata"]
         self._made.append((value["kind"], meta["name"], meta.get("namespace", "")))
         return await self.cluster.apply(value)
