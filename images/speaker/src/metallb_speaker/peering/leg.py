@@ -1,0 +1,195 @@
+"""A session and the TCP connection that it has: what it asks for is done, what comes in goes to it.
+
+A peer has one leg, and a second one while two connections collide. A fault of ours in a session (an
+exception) ends its connection, is logged with its traceback, and leaves the other peers alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from metallb_speaker.bgp.events import Dial, Drop
+from metallb_speaker.peering import sockets
+from metallb_speaker.peering.addresses import endpoints_of
+from metallb_speaker.peering.connection import Connection
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from ipaddress import IPv4Address, IPv6Address
+
+    from metallb_speaker.bgp.events import Event
+    from metallb_speaker.bgp.packing import Encoder
+    from metallb_speaker.bgp.session import Session
+    from metallb_speaker.bgp.timers import Jitter
+    from metallb_speaker.peering.config import PeerConfig
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all peers have in common."""
+
+    jitter: Jitter
+    encoder: Encoder
+    on_change: Callable[[str], None]
+    """Called with a peer's name when its status has changed."""
+    connections: set[Connection]
+    """All that are open, those that only say their last word too."""
+
+
+class Owner(Protocol):
+    """Whose leg it is."""
+
+    config: PeerConfig
+    address: IPv4Address | IPv6Address | None
+
+    def happened(self, leg: Leg, event: Event) -> None:
+        """The session has something to tell."""
+
+
+class Leg:
+    """One session with its connection, its dialling and its timer."""
+
+    def __init__(self, session: Session, owner: Owner, around: Surroundings) -> None:
+        self.session = session
+        self.connection: Connection | None = None
+        self._owner = owner
+        self._around = around
+        self._loop = asyncio.get_running_loop()
+        self._making: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_retired = False
+
+    @property
+    def is_taking(self) -> bool:
+        """A connection is being made, by us or with one that was accepted."""
+        return self._making is not None
+
+    def pump(self) -> None:
+        """Do what the session asks for, write what it has, and set its timer."""
+        try:
+            while (event := self.session.next_event()) is not None:
+                self._happened(event)
+            self._write()
+        except Exception:
+            log.exception("peer %s: fault in its session, which ends", self._owner.config.name)
+            self.abort()
+            self.session.connection_lost("fault in our session", self._loop.time())
+        self._arm()
+
+    def _happened(self, event: Event) -> None:
+        match event:
+            case Dial():
+                self._cancel()
+                self._making = self._loop.create_task(self._dial())
+            case Drop():
+                self._drop()
+            case _:
+                self._owner.happened(self, event)
+
+    def _write(self) -> None:
+        while self.connection is not None and self.connection.can_write:
+            data = self.session.data_to_send()
+            if not data:
+                return
+            self.connection.write(data)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_at = self.session.get_timer()
+        if due_at is not None and not self._is_retired:
+            self._timer = self._loop.call_at(due_at, self._ticked)
+
+    def _ticked(self) -> None:
+        self.session.handle_timer(self._loop.time())
+        self.pump()
+
+    def retire(self) -> None:
+        """Another leg is the peer's from now on: no more timers, no more tries."""
+        self._is_retired = True
+        self._cancel()
+        self._arm()
+
+    def abort(self) -> None:
+        """End the connection, or the making of one, without a word."""
+        self._cancel()
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.abort()
+
+    def _cancel(self) -> None:
+        making, self._making = self._making, None
+        if making is not None and making is not asyncio.current_task():
+            making.cancel()
+
+    def _drop(self) -> None:
+        self._cancel()
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.finish(self.session.data_to_send())
+
+    # ------------------------------------------------------------ connections
+
+    def take(self, tcp: socket.socket) -> None:
+        """Take a connection that was accepted."""
+        self._making = self._loop.create_task(self._connect(tcp, is_dialled=False))
+
+    async def _dial(self) -> None:
+        config, address = self._owner.config, self._owner.address
+        assert address is not None
+        try:
+            tcp = sockets.dialling(config, address)
+            try:
+                where = sockets.scoped(address, config.port, config.interface)
+                await self._loop.sock_connect(tcp, where)
+            except BaseException:
+                tcp.close()
+                raise
+        except OSError as error:
+            self._failed(error)
+            return
+        await self._connect(tcp, is_dialled=True)
+
+    async def _connect(self, tcp: socket.socket, *, is_dialled: bool) -> None:
+        connections = self._around.connections
+        connection = Connection(tcp, self, connections.discard)
+        try:
+            ends = endpoints_of(tcp)
+            connections.add(connection)
+            await self._loop.create_connection(lambda: connection, sock=tcp)
+        except BaseException as error:
+            connections.discard(connection)
+            tcp.close()
+            if not isinstance(error, OSError):
+                raise
+            self._failed(error)
+            return
+        self.connection, self._making = connection, None
+        self.session.connection_made(ends, self._loop.time(), is_dialled=is_dialled)
+        self.pump()
+
+    def _failed(self, error: OSError) -> None:
+        self._making = None
+        self.session.connection_lost(sockets.words(error), self._loop.time())
+        self.pump()
+
+    def received(self, data: bytes) -> None:
+        """Octets have come."""
+        self.session.receive_data(data, self._loop.time())
+        self.pump()
+
+    def writable(self) -> None:
+        """All that was written has left."""
+        self.pump()
+
+    def lost(self, why: str) -> None:
+        """The connection has ended, or is to count as ended."""
+        self.session.connection_lost(why, self._loop.time())
+        self.pump()
