@@ -94,7 +94,7 @@ class Machine:
         self.backoff = Backoff()
         self.counters = Counters()
         self.timers = Timers()
-        self.outbound = Outbound(rib, encoder)
+        self.outbound = Outbound(rib, encoder, self.counters)
         self.negotiated: Negotiated | None = None
         self.ends: Endpoints | None = None
         self.is_dialled = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from metallb_speaker.bgp.iana import Afi, Role, RouteRefreshSubtype
+from metallb_speaker.bgp.iana import Afi, MessageType, Role, RouteRefreshSubtype
 from metallb_speaker.bgp.messages import RouteRefresh, encode_route_refresh
 from metallb_speaker.bgp.negotiation import FAMILIES
 from metallb_speaker.bgp.next_hops import next_hop
@@ -18,6 +18,7 @@ from metallb_speaker.bgp.update import end_of_rib
 
 if TYPE_CHECKING:
     from metallb_speaker.bgp.config import SessionConfig
+    from metallb_speaker.bgp.counters import Counters
     from metallb_speaker.bgp.negotiation import Negotiated
     from metallb_speaker.bgp.next_hops import Endpoints
     from metallb_speaker.bgp.packing import Encoder
@@ -30,11 +31,12 @@ PREFIXES_AT_ONCE: Final = 16_384
 class Outbound:
     """The routes' way out of one connection."""
 
-    def __init__(self, rib: RibOut, encoder: Encoder) -> None:
+    def __init__(self, rib: RibOut, encoder: Encoder, counters: Counters) -> None:
         self.rib = rib
         self.is_complete = True
         """The routes are all there: End-of-RIB may be said."""
         self._encoder = encoder
+        self._counters = counters
         self._encoding: Encoding | None = None
         self._is_enhanced = False
         self._owed_ends: list[Afi] = []
@@ -96,7 +98,9 @@ class Outbound:
             return b""
         parts = [self._begin_refresh()]
         while self.rib.unsent and not any(parts):
-            parts.append(self._encoder.encode(self._encoding, self.rib.take(PREFIXES_AT_ONCE)))
+            packed = self._encoder.encode(self._encoding, self.rib.take(PREFIXES_AT_ONCE))
+            parts.append(packed.data)
+            self._counters.sent[MessageType.UPDATE] += packed.updates
         if not self.rib.unsent:
             parts += self._ends()
         return b"".join(parts)
@@ -115,6 +119,7 @@ class Outbound:
         parts = []
         if self.is_complete and self._owed_ends:
             parts += [end_of_rib(FAMILIES[afi]) for afi in self._owed_ends]
+            self._counters.sent[MessageType.UPDATE] += len(self._owed_ends)
             self._owed_ends = []
         if self._refreshing:
             parts.append(self._marks(self._refreshing, RouteRefreshSubtype.ENDING))
@@ -124,6 +129,7 @@ class Outbound:
     def _marks(self, afis: list[Afi], subtype: RouteRefreshSubtype) -> bytes:
         if not self._is_enhanced:
             return b""
+        self._counters.sent[MessageType.ROUTE_REFRESH] += len(afis)
         return b"".join(encode_route_refresh(RouteRefresh(FAMILIES[afi], subtype)) for afi in afis)
 
 

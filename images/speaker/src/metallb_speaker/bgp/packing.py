@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from metallb_speaker.bgp.attributes import (
     OPTIONAL_TRANSITIVE,
@@ -60,16 +60,23 @@ class Encoding:
         return dict(self.next_hops).get(Afi(afi))
 
 
+class Packed(NamedTuple):
+    """Whole UPDATEs, and how many."""
+
+    data: bytes
+    updates: int
+
+
 class Encoder:
     """Turns batches into UPDATEs, and remembers some."""
 
     def __init__(self) -> None:
         self._attributes: OrderedDict[tuple[Encoding, RouteAttributes, bytes | None], bytes]
         self._attributes = OrderedDict()
-        self._packed: OrderedDict[tuple[Encoding, int, RouteAttributes | None, bytes], bytes]
+        self._packed: OrderedDict[tuple[Encoding, int, RouteAttributes | None, bytes], Packed]
         self._packed = OrderedDict()
 
-    def encode(self, encoding: Encoding, batch: Batch) -> bytes:
+    def encode(self, encoding: Encoding, batch: Batch) -> Packed:
         """Give the UPDATEs of a batch, withdrawals first."""
         parts = [
             self._pack(encoding, afi, None, nlri)
@@ -81,21 +88,21 @@ class Encoder:
             for (afi, attributes), nlri in batch.announced.items()
             if encoding.next_hop(afi) is not None
         ]
-        return b"".join(parts)
+        return Packed(b"".join(part.data for part in parts), sum(part.updates for part in parts))
 
     def _pack(
         self, encoding: Encoding, afi: int, attributes: RouteAttributes | None, nlri: list[bytes]
-    ) -> bytes:
+    ) -> Packed:
         if afi in encoding.add_path:
             nlri = [_PATH_ID + item for item in nlri]
         key = (encoding, afi, attributes, b"".join(nlri))
         packed = self._packed.get(key)
         if packed is None:
             if attributes is None:
-                packed = b"".join(_withdrawals(encoding, afi, nlri))
+                updates = list(_withdrawals(encoding, afi, nlri))
             else:
-                packed = b"".join(self._announcements(encoding, afi, attributes, nlri))
-            self._packed[key] = packed
+                updates = list(self._announcements(encoding, afi, attributes, nlri))
+            packed = self._packed[key] = Packed(b"".join(updates), len(updates))
             if len(self._packed) > _KEPT_BATCHES:
                 self._packed.popitem(last=False)
         return packed
