@@ -10,7 +10,7 @@ overtake the NOTIFICATION.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from metallb_speaker.peering.sockets import words
 
@@ -79,10 +79,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Asyncio: there is a connection."""
-        assert isinstance(transport, asyncio.Transport)
-        transport.set_write_buffer_limits(high=0)
-        self._transport = transport
+        """Asyncio: there is a connection; uvloop's transports are no subclass of asyncio's."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.set_write_buffer_limits(high=0)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Asyncio: where to read into."""
