@@ -38,6 +38,11 @@ CONFIGURATIONS = Resource(GROUP, "v1alpha1", "metalloadbalancerconfigurations", 
 VIRTUAL_IPS = Resource(GROUP, "v1alpha1", "virtualips", is_namespaced=False)
 IP_ADDRESS_POOLS = Resource(NATIVE_GROUP, "v1beta1", "ipaddresspools")
 L2_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "l2advertisements")
+BGP_PEERS = Resource(NATIVE_GROUP, "v1beta2", "bgppeers")
+BGP_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "bgpadvertisements")
+BFD_PROFILES = Resource(NATIVE_GROUP, "v1beta1", "bfdprofiles")
+COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
+LOAD_BALANCER_PEERS = Resource(GROUP, "v1alpha1", "metalloadbalancerbgppeers", is_namespaced=False)
 SERVICE_L2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
 CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
 
@@ -57,6 +62,11 @@ KINDS: Mapping[str, Resource] = {
     "MetalLoadBalancerConfiguration": CONFIGURATIONS,
     "IPAddressPool": IP_ADDRESS_POOLS,
     "L2Advertisement": L2_ADVERTISEMENTS,
+    "BGPPeer": BGP_PEERS,
+    "BGPAdvertisement": BGP_ADVERTISEMENTS,
+    "BFDProfile": BFD_PROFILES,
+    "Community": COMMUNITIES,
+    "MetalLoadBalancerBGPPeer": LOAD_BALANCER_PEERS,
     "ServiceL2Status": SERVICE_L2_STATUSES,
     "ConfigurationState": CONFIGURATION_STATES,
     "CustomResourceDefinition": CUSTOM_RESOURCES,
@@ -154,11 +164,20 @@ def load_balancer_pool(name: str, addresses: Sequence[str], **spec: Any) -> Json
 
 
 def load_balancer_configuration(
-    name: str, pools: Sequence[str], *, node_selector: JsonObject | None = None, **bgp: Any
+    name: str,
+    pools: Sequence[str],
+    *,
+    node_selector: JsonObject | None = None,
+    peers: Sequence[str] = (),
+    **bgp: Any,
 ) -> JsonObject:
-    """Make a MetalLoadBalancerConfiguration that announces pools; `bgp` says how."""
-    advertisement = {"poolNames": list(pools), "bgp": bgp}
-    spec = {"mode": "BGP", "nodeSelector": node_selector or {}, "advertisements": [advertisement]}
+    """Make a MetalLoadBalancerConfiguration that announces pools to peers; `bgp` says how."""
+    spec = {
+        "mode": "BGP",
+        "nodeSelector": node_selector or {},
+        "bgp": {"peerNames": list(peers)},
+        "advertisements": [{"poolNames": list(pools), "bgp": bgp}],
+    }
     return _ours("MetalLoadBalancerConfiguration", name, spec)
 
 
@@ -175,6 +194,48 @@ def ip_address_pool(name: str, addresses: Sequence[str], **spec: Any) -> JsonObj
 def l2_advertisement(name: str, **spec: Any) -> JsonObject:
     """Make an L2Advertisement of MetalLB's."""
     return _native("L2Advertisement", name, spec)
+
+
+def bgp_advertisement(name: str, **spec: Any) -> JsonObject:
+    """Make a BGPAdvertisement."""
+    return _native("BGPAdvertisement", name, spec)
+
+
+def bfd_profile(name: str, **spec: Any) -> JsonObject:
+    """Make a BFDProfile."""
+    return _native("BFDProfile", name, spec)
+
+
+def community(name: str, **aliases: str) -> JsonObject:
+    """Make a Community: names of communities, and their values."""
+    items = [{"name": alias, "value": value} for alias, value in aliases.items()]
+    return _native("Community", name, {"communities": items})
+
+
+def bgp_peer(name: str, address: str, my_asn: int, peer_asn: int, **spec: Any) -> JsonObject:
+    """Make a BGPPeer."""
+    said = {"peerAddress": address, "myASN": my_asn, "peerASN": peer_asn, **spec}
+    made = _native("BGPPeer", name, said)
+    return {**made, "apiVersion": f"{NATIVE_GROUP}/v1beta2"}
+
+
+def load_balancer_peer(
+    name: str, address: str, my_asn: int, peer_asn: int, **spec: Any
+) -> JsonObject:
+    """Make a MetalLoadBalancerBGPPeer."""
+    said = {"peerAddress": address, "myASN": my_asn, "peerASN": peer_asn, **spec}
+    return _ours("MetalLoadBalancerBGPPeer", name, said)
+
+
+def password_secret(name: str, password: str, namespace: str = NAMESPACE) -> JsonObject:
+    """Make a Secret with the password of a BGP session."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": "kubernetes.io/basic-auth",
+        "stringData": {"password": password},
+    }
 
 
 def _native(kind: str, name: str, spec: JsonObject) -> JsonObject:

@@ -23,6 +23,20 @@ CONFIGURATION_EXIT = 2
 
 
 @dataclass(frozen=True, slots=True)
+class BgpSettings:
+    """What holds for peers that do not say it; times in seconds, or as their names say."""
+
+    listen_port: int = 0
+    """Where peers may dial us; 0: nowhere. Another BGP on the node may have 179 already."""
+    hold_seconds: int = 90
+    connect_seconds: int = 10
+    bfd_receive_milliseconds: int = 300
+    bfd_transmit_milliseconds: int = 300
+    bfd_echo_milliseconds: int = 50
+    bfd_multiplier: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """How this speaker runs."""
 
@@ -40,6 +54,7 @@ class Settings:
     realtime_priority: int = 10
     """SCHED_FIFO priority of the reflex process; 0: ordinary scheduling."""
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
+    bgp: BgpSettings = field(default_factory=BgpSettings)
 
 
 class KeyFileError(Exception):
@@ -74,6 +89,12 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--heartbeat-multiplier", type=int, default=3)
     parser.add_argument("--hold-down-seconds", type=float, default=2.0)
     parser.add_argument("--exclude-interfaces", default=EXCLUDED, help="regular expression")
+    parser.add_argument("--bgp-listen-port", type=int, default=0, help="0: peers cannot dial us")
+    parser.add_argument("--bgp-hold-seconds", type=int, default=90)
+    parser.add_argument("--bgp-connect-seconds", type=int, default=10)
+    parser.add_argument("--bfd-receive-milliseconds", type=int, default=300)
+    parser.add_argument("--bfd-transmit-milliseconds", type=int, default=300)
+    parser.add_argument("--bfd-multiplier", type=int, default=3)
     parser.add_argument("--metrics-host", default="127.0.0.1")
     parser.add_argument("--metrics-port", type=int, default=7474, help="0: any free port")
     parser.add_argument("--realtime-priority", type=int, default=10, help="0: none")
@@ -97,6 +118,7 @@ def read_settings(
         re.compile(given.exclude_interfaces)
     except re.error as error:
         parser.error(f"--exclude-interfaces is no regular expression: {error}")
+    _check_bgp(parser, given)
     interval = given.heartbeat_milliseconds / 1000
     return Settings(
         node=given.node_name,
@@ -116,4 +138,26 @@ def read_settings(
             startup_seconds=2 * interval * given.heartbeat_multiplier,
             hold_down_seconds=given.hold_down_seconds,
         ),
+        bgp=BgpSettings(
+            listen_port=given.bgp_listen_port,
+            hold_seconds=given.bgp_hold_seconds,
+            connect_seconds=given.bgp_connect_seconds,
+            bfd_receive_milliseconds=given.bfd_receive_milliseconds,
+            bfd_transmit_milliseconds=given.bfd_transmit_milliseconds,
+            bfd_multiplier=given.bfd_multiplier,
+        ),
     )
+
+
+def _check_bgp(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    for name, low, high in (
+        ("bgp_listen_port", 0, 65_535),
+        ("bgp_connect_seconds", 1, 65_535),
+        ("bfd_receive_milliseconds", 10, 60_000),
+        ("bfd_transmit_milliseconds", 10, 60_000),
+        ("bfd_multiplier", 2, 255),
+    ):
+        if not low <= getattr(given, name) <= high:
+            parser.error(f"--{name.replace('_', '-')} must be from {low} to {high}")
+    if given.bgp_hold_seconds and not 3 <= given.bgp_hold_seconds <= 65_535:
+        parser.error("--bgp-hold-seconds must be 0, or from 3 to 65535")

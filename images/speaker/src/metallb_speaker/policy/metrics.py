@@ -27,6 +27,7 @@ from prometheus_client.registry import Collector
 
 from metallb.api.virtual_ips import AnnounceReason
 from metallb_speaker.announce.model import WithdrawReason
+from metallb_speaker.bfd.errors import DropReason as BFDDropReason
 from metallb_speaker.control import LATENESS_BOUNDS_SECONDS
 from metallb_speaker.liveness.errors import DropReason
 from metallb_speaker.liveness.events import DownReason
@@ -54,6 +55,7 @@ _BY_WORD = {
         "Heartbeats not taken.",
         "reason",
     ),
+    "dropped_bfd": ("metallb_bfd_packets_dropped", "BFD datagrams not taken.", "reason"),
     "heartbeats": ("metallb_speaker_heartbeats", "Heartbeats sent and taken.", "direction"),
     "announced": (
         "metallb_speaker_announcements",
@@ -68,15 +70,16 @@ _BY_WORD = {
     "peers_lost": ("metallb_speaker_peers_lost", "Peers that were alive no more.", "reason"),
 }
 _FROM_THE_START: dict[str, Iterable[str]] = {
-    "lost": ("frames", "heartbeats"),
+    "lost": ("frames", "heartbeats", "bfd"),
     "dropped_heartbeats": tuple(DropReason),
+    "dropped_bfd": tuple(BFDDropReason),
     "heartbeats": ("sent", "received"),
     "announced": tuple(AnnounceReason),
     "withdrawn": tuple(WithdrawReason),
     "peers_lost": tuple(DownReason),
 }
 """Series that are there as 0 before the first one is counted, so that `increase()` sees it."""
-_COUNTED_BY_REFLEX = ("lost", "dropped_frames", "dropped_heartbeats", "heartbeats")
+_COUNTED_BY_REFLEX = ("lost", "dropped_frames", "dropped_heartbeats", "dropped_bfd", "heartbeats")
 _OUTAGE_BUCKETS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 

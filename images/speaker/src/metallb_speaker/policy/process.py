@@ -3,6 +3,7 @@
     VirtualIPs ──mirror──► orders ──┐                    ┌──► Reports ──► VirtualIP status
     Leases ─────mirror──► roll ─────┴──► reflex ──lines──┼──► OwnEntry ──► our Lease
                                                          └──► DeathReports ──► a dead peer's Lease
+    VirtualIPs, pools, peers … ──► Bgp ──► routers
 
 It may stall, die and be started again: reflex goes on with what it was told last, and is told the
 whole table again as soon as both mirrors are complete.
@@ -35,17 +36,21 @@ from metallb_speaker import control
 from metallb_speaker.announce.model import Orders
 from metallb_speaker.liveness.events import DownReason
 from metallb_speaker.liveness.paths import Peer, PeerLink
+from metallb_speaker.policy.bgp import Bgp
 from metallb_speaker.policy.client import ControlClient
 from metallb_speaker.policy.metrics import Metrics
 from metallb_speaker.policy.reports import VIRTUAL_IPS, Reports
 from metallb_speaker.policy.roll import LEASES, DeathReports, OwnEntry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.client import JsonObject
     from metallb.kube.reflector import Key
     from metallb.net.addresses import IPAddress
+    from metallb_speaker.bfd.config import BFDConfig
     from metallb_speaker.control import Line
     from metallb_speaker.settings import Settings
 
@@ -80,6 +85,7 @@ class Policy:
             settings.control_socket, self._on_reflex, self._on_line, self._on_reflex_gone
         )
         self.metrics = Metrics(settings.node, self.reports, self.find_vip, (self._vips, self._roll))
+        self.bgp = Bgp(settings, client, self._order_bfd, self._bgp_changed)
         self._state = "STARTING"
 
     def why_not_ready(self) -> str | None:
@@ -88,6 +94,8 @@ class Policy:
             return "the API server has not told everything yet"
         if not self._reflex.is_connected:
             return "the reflex process is not there"
+        if why := self.bgp.why_not_ready():
+            return why
         return None if self._state == "READY" else f"this node is {self._state}"
 
     async def run(self, supervisor: Supervisor) -> None:
@@ -101,6 +109,7 @@ class Policy:
         await self._vips.synced.wait()
         await self._roll.synced.wait()
         self._tell_all()
+        await self.bgp.run(supervisor, self._vips)
         gc.collect()
         gc.freeze()
 
@@ -108,6 +117,7 @@ class Policy:
         """Take our name out of the roll, and write what reflex says at its end."""
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
+                await self.bgp.close()
                 await self._entry.release()
                 await self._reflex.gone.wait()
                 await self.reports.written()
@@ -142,8 +152,17 @@ class Policy:
             address = address_from_name(key[1])
             self._reflex.say(control.gone_line(address))
             self.metrics.forget(address)
-        elif old is None or old.spec.layer2 != new.spec.layer2:
+            self.bgp.discard(address)
+            return
+        self.bgp.put(new)
+        if old is None or old.spec.layer2 != new.spec.layer2:
             self._reflex.say(control.vip_line(_orders(new, self._settings.node)))
+
+    def _order_bfd(self, sessions: Mapping[str, BFDConfig]) -> None:
+        """Say whom to watch by BFD."""
+
+    def _bgp_changed(self) -> None:
+        """Take in that reports about BGP may be other."""
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():

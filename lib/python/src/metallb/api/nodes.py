@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, NewType
 
 from metallb.api.fields import Fields
 from metallb.api.meta import Metadata, ObjectKey, read_metadata
+from metallb.net.addresses import IPAddress, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from metallb.api.fields import JsonObject
 
@@ -29,6 +31,8 @@ class Node:
     labels: Mapping[str, str]
     is_ready: bool
     is_network_available: bool
+    addresses: tuple[IPAddress, ...] = ()
+    """Its addresses inside the cluster (`InternalIP`)."""
 
     @property
     def name(self) -> NodeName:
@@ -58,16 +62,22 @@ class Node:
 def read_node(value: JsonObject) -> Node:
     """Read a Node object."""
     fields = Fields(value)
-    states = {
-        item.text("type"): item.text("status")
-        for item in fields.child("status").children("conditions")
-    }
+    status = fields.child("status")
+    states = {item.text("type"): item.text("status") for item in status.children("conditions")}
     return Node(
         meta=read_metadata(fields),
         labels=fields.child("metadata").mapping("labels"),
         is_ready=states.get("Ready") == "True",
         is_network_available=states.get("NetworkUnavailable") != "True",
+        addresses=tuple(_internal_addresses(status)),
     )
+
+
+def _internal_addresses(status: Fields) -> Iterator[IPAddress]:
+    for item in status.children("addresses"):
+        if item.text("type") == "InternalIP":
+            with suppress(ValueError):
+                yield parse_address(item.text("address"))
 
 
 @dataclass(frozen=True, slots=True)

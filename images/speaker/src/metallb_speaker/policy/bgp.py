@@ -1,0 +1,183 @@
+"""What this node says by BGP: VIPs and settings in, peers and routes out.
+
+    VirtualIPs ─────────────┐
+    pools, advertisements ──┴─► RouteTable ──changes──► Peering ──► routers
+    peers, passwords, node ────► PeerConfigs ────────────►  ▲
+                          └────► BFDConfigs ──► reflex ─────┘ up, down
+
+Nothing is said before everything is known: a router that hears the end of our routes (End-of-RIB)
+forgets those of before a restart that we did not say again.
+
+Settings that change are taken over without ending a session that need not end (`Peering.apply`).
+Changes of many VIPs in one turn of the loop are said at once, so that they share UPDATEs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from metallb_speaker.peering.peering import Peering
+from metallb_speaker.policy.bgp_sources import BgpSources
+from metallb_speaker.policy.passwords import Passwords
+from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config
+from metallb_speaker.routes.table import RouteTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from metallb.api.nodes import Node
+    from metallb.api.virtual_ips import VirtualIP
+    from metallb.domain.peers import Peer
+    from metallb.kube.client import ApiClient
+    from metallb.net.addresses import IPAddress
+    from metallb.runtime.tasks import Supervisor
+    from metallb_speaker.bfd.config import BFDConfig
+    from metallb_speaker.peering.config import PeerConfig
+    from metallb_speaker.peering.status import PeerStatus
+    from metallb_speaker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class Bgp:
+    """One node's BGP.
+
+    `order_bfd` is told whom to watch, by peer's name, each time all of them; `on_change` names what
+    may have changed in what is reported: addresses, or a peer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: ApiClient,
+        order_bfd: Callable[[Mapping[str, BFDConfig]], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._order_bfd = order_bfd
+        self._on_change = on_change
+        self._sources = BgpSources(client, settings, self._refresh)
+        self._passwords = Passwords(settings.namespace, self._sources.password)
+        self.table = RouteTable()
+        self._peering = Peering(
+            listen_port=settings.bgp.listen_port,
+            is_restarting=True,
+            is_complete=False,
+            on_change=lambda _name: on_change(),
+        )
+        self._peers: dict[str, Peer] = {}
+        self.faults: dict[str, Fault] = {}
+        """Peers of this node that it has no session with, and why."""
+        self._is_started = False
+        self._soon: asyncio.Handle | None = None
+
+    @property
+    def peers(self) -> Mapping[str, Peer]:
+        """The peers of this node, by name."""
+        return self._peers
+
+    def statuses(self) -> Mapping[str, PeerStatus]:
+        """Tell of all sessions."""
+        return self._peering.statuses()
+
+    def why_not_ready(self) -> str | None:
+        """Tell why BGP cannot do its work; None: it can."""
+        return None if self._is_started else "not all settings of BGP have been read yet"
+
+    # -- life --------------------------------------------------------------------------------------
+
+    async def run(self, supervisor: Supervisor, vips: Iterable[VirtualIP]) -> None:
+        """Start everything; all `vips` are known when they are first looked at.
+
+        Raises OSError when the port to listen on cannot be had.
+        """
+        for name, task in self._sources.tasks():
+            supervisor.start(name, task)
+        await self._sources.synced()
+        await self._peering.start()
+        for vip in vips:
+            self.table.put(vip.spec)
+        self._is_started = True
+        self._refresh()
+        self._peering.routes_complete()
+
+    async def close(self) -> None:
+        """End all sessions; routers that agreed to it keep our routes while we are away."""
+        if self._soon is not None:
+            self._soon.cancel()
+        await self._peering.close(is_restart=True, communication="the speaker stops")
+
+    # -- what comes in -----------------------------------------------------------------------------
+
+    def put(self, vip: VirtualIP) -> None:
+        """Take in a VIP."""
+        if self._is_started:
+            self.table.put(vip.spec)
+            self._say_soon()
+
+    def discard(self, address: IPAddress) -> None:
+        """Take in that a VIP is no more."""
+        if self._is_started:
+            self.table.discard(address)
+            self._say_soon()
+
+    def bfd_changed(self, name: str, *, is_up: bool) -> None:
+        """Take in what BFD says of a peer."""
+        if is_up:
+            self._peering.bfd_up(name)
+        else:
+            self._peering.bfd_down(name)
+
+    def _refresh(self) -> None:
+        """Take in settings."""
+        if not self._is_started:
+            return
+        node = self._sources.node(self._settings.node)
+        self.table.set_node(node)
+        self.table.set_pools(self._sources.pools().pools)
+        self._set_peers(node)
+        self._say()
+        self._on_change()
+
+    def _set_peers(self, node: Node | None) -> None:
+        found = self._sources.peers().peers if node is not None else {}
+        labels = node.labels if node is not None else {}
+        self._peers = {name: peer for name, peer in found.items() if peer.runs_on(labels)}
+        configs = dict(self._configs(node)) if node is not None else {}
+        refused = self._peering.apply(configs)
+        self.faults |= {name: Fault(PeerFault.INVALID, why) for name, why in refused.items()}
+        spoken_with = {name: self._peers[name] for name in configs.keys() - refused.keys()}
+        self.table.set_peers({name: peer.families for name, peer in spoken_with.items()})
+        watched = {
+            name: config
+            for name, peer in spoken_with.items()
+            if (config := bfd_config(peer, self._settings.node, self._settings.bgp)) is not None
+        }
+        self._order_bfd(watched)
+
+    def _configs(self, node: Node) -> Iterable[tuple[str, PeerConfig]]:
+        faults: dict[str, Fault] = {}
+        for name, peer in self._peers.items():
+            found = peer_config(peer, node, self._passwords.of, self._settings.bgp)
+            if isinstance(found, Fault):
+                faults[name] = found
+                if self.faults.get(name) != found:
+                    log.warning("no session with %s: %s", name, found.message)
+            else:
+                yield name, found
+        self.faults = faults
+
+    # -- what goes out -----------------------------------------------------------------------------
+
+    def _say_soon(self) -> None:
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._say)
+
+    def _say(self) -> None:
+        self._soon = None
+        changes = {name: item.changes for item in self.table.take_changes() for name in item.peers}
+        if changes:
+            self._peering.routes(changes)
+            self._on_change()
