@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
+from metallb_speaker.bfd.session import StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from metallb.net.addresses import IPAddress
     from metallb_speaker.bfd.errors import DropReason
     from metallb_speaker.bfd.iana import State
-    from metallb_speaker.bfd.session import Datagram, Session, StateChanged
+    from metallb_speaker.bfd.session import Datagram, Session
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Node:
     address: IPAddress
     sessions: Sessions
     events: list[StateChanged] = field(default_factory=list)
+    left: list[Endpoint] = field(default_factory=list)
     drops: list[DropReason] = field(default_factory=list)
     sent: list[tuple[float, Datagram]] = field(default_factory=list)
     is_frozen: bool = False
@@ -111,7 +113,10 @@ class BfdWire:
 
     def _drain(self, node: Node) -> None:
         while event := node.sessions.next_event():
-            node.events.append(event)
+            if isinstance(event, StateChanged):
+                node.events.append(event)
+            else:
+                node.left.append(event.endpoint)
         for datagram in node.sessions.datagrams_to_send():
             node.sent.append((self.now, datagram))
             target = self.nodes.get(datagram.endpoint.peer_address)

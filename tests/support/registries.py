@@ -10,7 +10,9 @@ from metallb.kube.reflector import ReflectorCounts
 from metallb_controller.app.metrics import Metrics as ControllerMetrics
 from metallb_controller.reconcile.ledger import vip_target
 from metallb_controller.reconcile.model import DeleteVirtualIP, Outcome
+from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.control import LATENESS_BOUNDS_SECONDS, AnnouncedLine, counters_line
+from metallb_speaker.policy.bfd import BFDSessions
 from metallb_speaker.policy.metrics import Metrics as SpeakerMetrics
 from support.objects import class_object, service_object
 from support.outcomes import settled
@@ -55,11 +57,14 @@ def speaker_registry() -> CollectorRegistry:
     metrics.told()
     metrics.announced(AnnouncedLine(VIP, 1.0, "NodeDown", "n2", 0.15, ("eth0",)))
     metrics.withdrawn("Released")
+    metrics.bfd = BFDSessions(lambda line: None, lambda name, *, is_up: None)
+    metrics.bfd.order({"router": BFDConfig(Endpoint(VIP))})
     metrics.add(
         counters_line(
             lost={"frames": 1}, dropped_frames={"NotOwned": 1}, dropped_heartbeats={"Replayed": 1},
             heartbeats={"sent": 1}, addresses={str(VIP): [1, 1, 1]},
             late_timers=[1] * (len(LATENESS_BOUNDS_SECONDS) + 1), late_seconds=2.0,
+            dropped_bfd={"TTL": 1}, bfd=[(Endpoint(VIP), [1] * 6)],
         )
     )  # fmt: skip
     return metrics.registry

@@ -41,7 +41,7 @@ STATES = {
 }  # fmt: skip
 """Gauges that are 1 or 0."""
 
-OF_METALLB = re.compile(r"metallb_(allocator|layer2|k8s|bgp)_\w+|metallb_speaker_announced")
+OF_METALLB = re.compile(r"metallb_(allocator|layer2|k8s|bgp|bfd)_\w+|metallb_speaker_announced")
 """Names that keep MetalLB's ends, whatever the customs of the format say of them."""
 
 REGISTRIES = {"The controller": controller_registry, "The speaker": speaker_registry}
@@ -89,7 +89,7 @@ def test_labels_are_few() -> None:
     labels = {label for title in REGISTRIES for row in chapters()[title] for label in row.labels}
     assert labels == {
         "direction", "family", "ip", "kind", "node", "outcome", "peer", "pool", "protocol",
-        "reason", "service", "state",
+        "reason", "service", "state", "vrf",
     }  # fmt: skip
     by_service = [r.name for t in REGISTRIES for r in chapters()[t] if "service" in r.labels]
     assert by_service == ["metallb_speaker_announced"]

@@ -45,7 +45,7 @@ class Bench:
         return found
 
     def events(self) -> list[StateChanged]:
-        found = list(self.session.outbox.events)
+        found = [item for item in self.session.outbox.events if isinstance(item, StateChanged)]
         self.session.outbox.events.clear()
         return found
 

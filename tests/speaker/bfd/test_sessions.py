@@ -11,6 +11,7 @@ from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.bfd.errors import DropReason
 from metallb_speaker.bfd.iana import Diagnostic, State
 from metallb_speaker.bfd.packet import ControlPacket, decode
+from metallb_speaker.bfd.session import StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
 from support.bfd_wire import BfdWire, Node, config
 
@@ -66,7 +67,7 @@ def test_a_first_packet_is_told_by_where_it_came_from(place: int) -> None:
     sessions.apply([BFDConfig(item) for item in ENDPOINTS], 0.0)
     assert sessions.receive_control(control(State.DOWN), ARRIVALS[place], 0.0) is None
     changed = sessions.next_event()
-    assert changed is not None
+    assert isinstance(changed, StateChanged)
     assert changed.endpoint == ENDPOINTS[place]
     assert sessions.next_event() is None
 
@@ -268,7 +269,9 @@ def test_what_is_taken_away_tells_its_peer_and_is_dropped() -> None:
     wire.run(0.1)
     event = other.events[-1]
     assert (event.state, event.remote_state) == (State.DOWN, State.ADMIN_DOWN)
+    assert one.left == []
     wire.run(0.2)
+    assert one.left == list(endpoints)
     assert one.sessions.endpoints() == set()
     assert one.sessions.get_timer() is None
 

@@ -30,7 +30,7 @@ def announced(reason: str = "Preferred", previous: str = "", outage: float | Non
 def played_counters(addresses: dict[str, list[int]], **given: Any) -> Line:
     nothing: dict[str, Any] = {
         "lost": {}, "dropped_frames": {}, "dropped_heartbeats": {}, "heartbeats": {},
-        "late_timers": NO_TIMERS, "late_seconds": 0.0,
+        "late_timers": NO_TIMERS, "late_seconds": 0.0, "dropped_bfd": {}, "bfd": [],
     }  # fmt: skip
     return control.counters_line(addresses=addresses, **{**nothing, **given})
 
@@ -52,6 +52,7 @@ async def test_metrics_have_the_names_that_dashboards_know(
         lost={"frames": 1},
         dropped_frames={"NotOwned": 2},
         dropped_heartbeats={"Replayed": 3},
+        dropped_bfd={"TTL": 4},
         heartbeats={"sent": 5},
         late_timers=[8, 0, 1, *[0] * 8],
         late_seconds=0.25,

@@ -18,6 +18,8 @@ from metallb_speaker.announce.model import (
     Withdrawn,
     WithdrawReason,
 )
+from metallb_speaker.bfd.config import BFDConfig, Endpoint
+from metallb_speaker.bfd.errors import DropReason as BFDDropReason
 from metallb_speaker.l2.errors import DropReason as FrameDropReason
 from metallb_speaker.liveness.errors import DropReason as HeartbeatDropReason
 from metallb_speaker.liveness.members import Liveness
@@ -41,7 +43,8 @@ class TestTable:
         self.announcer.set_state(NodeState.READY, 0.0)
         self.liveness = Liveness("a", 1, [KEY])
         self.liveness.set_links([LocalLink("eth0", (ip_interface("10.9.0.1/24"),))], 0.0)
-        self.table = Table(self.announcer, self.liveness)
+        self.bfd: list[list[BFDConfig]] = []
+        self.table = Table(self.announcer, self.liveness, self.bfd.append)
 
     def take(self, *lines: Line) -> list[bool]:
         return [self.table.take(control.decode(control.encode(line)), 1.0) for line in lines]
@@ -81,6 +84,11 @@ class TestTable:
         self.take(control.synced_line(0))
         [datagram] = self.liveness.datagrams_to_send()
         assert str(datagram.path.address) == "10.9.0.2"
+
+    def test_bfd_sessions_are_ordered_all_at_once(self) -> None:
+        configs = [BFDConfig(Endpoint(VIP)), BFDConfig(Endpoint(OTHER, VIP, "eth0"))]
+        assert self.take(control.bfd_line(configs), control.bfd_line([])) == [False, False]
+        assert self.bfd == [configs, []]
 
     def test_an_unknown_line_is_a_bug_of_ours(self) -> None:
         with pytest.raises(ValueError, match="'dance'"):
@@ -138,12 +146,16 @@ def test_counts_are_told_once() -> None:
     counters.drop_frame(FrameDropReason.NOT_OWNED)
     counters.drop_heartbeat(HeartbeatDropReason.REPLAYED)
     counters.heartbeats["sent"] += 3
-    line = control.decode(control.encode(counters.take_line()))
+    counters.drop_bfd(BFDDropReason.TTL)
+    bfd = [(Endpoint(VIP, vrf="red"), (1, 2, 3, 4, 5, 6))]
+    line = control.decode(control.encode(counters.take_line(bfd)))
     assert line["addresses"] == {str(VIP): [2, 1, 0], str(OTHER): [0, 0, 4]}
     assert line["lost"] == {"frames": 1}
     assert line["dropped_frames"] == {"NotOwned": 1}
     assert line["dropped_heartbeats"] == {"Replayed": 1}
     assert line["heartbeats"] == {"sent": 3}
+    assert line["dropped_bfd"] == {"TTL": 1}
+    assert control.bfd_counts_of(line) == [(bfd[0][0], [1, 2, 3, 4, 5, 6])]
     empty = counters.take_line()
     assert not any(empty.pop("late_timers"))
     assert {key: value for key, value in empty.items() if value} == {"do": "counters"}

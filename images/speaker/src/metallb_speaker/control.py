@@ -3,9 +3,11 @@
     policy ──► reflex   reset, vip*, synced     the whole table; what is not in it is removed
                         vip, gone               one VIP
                         peers                   the roll
+                        bfd                     all BFD sessions; those not named are removed
     reflex ──► policy   state, links, peer      what we say of ourselves, our interfaces, peers
                         announced, withdrawn    one VIP
                         conflict
+                        bfd_state               one BFD session
                         told                    the end of what is said at once to a new connection
                         counters                what was counted since the last such line
 
@@ -23,6 +25,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from metallb_speaker.announce.model import Orders
+from metallb_speaker.bfd.config import Authentication, AuthenticationKey, BFDConfig, Endpoint
+from metallb_speaker.bfd.iana import AuthenticationType, Diagnostic, State
 from metallb_speaker.liveness.paths import Peer, PeerLink
 
 if TYPE_CHECKING:
@@ -114,7 +118,111 @@ def peers_of(line: Line) -> dict[str, Peer]:
     }
 
 
+# -- policy to reflex: BFD -------------------------------------------------------------------------
+
+
+def bfd_line(configs: Iterable[BFDConfig]) -> Line:
+    """Say all BFD sessions that there are to be."""
+    return {"do": "bfd", "sessions": [_bfd_session(config) for config in configs]}
+
+
+def bfd_of(line: Line) -> list[BFDConfig]:
+    """Read the BFD sessions."""
+    return [
+        BFDConfig(
+            endpoint=_endpoint_of(item["endpoint"]),
+            receive_us=item["receive"],
+            transmit_us=item["transmit"],
+            multiplier=item["multiplier"],
+            is_echo=item["is_echo"],
+            echo_us=item["echo"],
+            is_passive=item["passive"],
+            minimum_ttl=item["minimum_ttl"],
+            authentication=_authentication_of(item["authentication"]),
+        )
+        for item in line["sessions"]
+    ]
+
+
+def _bfd_session(config: BFDConfig) -> Line:
+    found = config.authentication
+    return {
+        "endpoint": _endpoint(config.endpoint),
+        "receive": config.receive_us,
+        "transmit": config.transmit_us,
+        "multiplier": config.multiplier,
+        "is_echo": config.is_echo,
+        "echo": config.echo_us,
+        "passive": config.is_passive,
+        "minimum_ttl": config.minimum_ttl,
+        "authentication": found
+        and [found.type, [[key.id, key.secret.hex()] for key in found.keys]],
+    }
+
+
+def _authentication_of(item: Any) -> Authentication | None:
+    if item is None:
+        return None
+    kind, keys = item
+    return Authentication(
+        AuthenticationType(kind),
+        tuple(AuthenticationKey(number, bytes.fromhex(secret)) for number, secret in keys),
+    )
+
+
+def _endpoint(endpoint: Endpoint) -> list[Any]:
+    peer, local, *rest = endpoint
+    return [str(peer), local and str(local), *rest]
+
+
+def _endpoint_of(item: Sequence[Any]) -> Endpoint:
+    peer, local, *rest = item
+    return Endpoint(ip_address(peer), local and ip_address(local), *rest)
+
+
 # -- reflex to policy ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class BFDStateLine:
+    """A BFD session as it is; `at` is when its state changed last, in wall-clock seconds.
+
+    The intervals are those in use, in microseconds; the detection time is 0 while nobody is heard.
+    """
+
+    endpoint: Endpoint
+    state: State
+    diagnostic: Diagnostic
+    remote_state: State
+    at: float
+    transmit_us: int
+    detection_us: int
+
+    def to_line(self) -> Line:
+        """Write it."""
+        return {
+            "do": "bfd_state",
+            "endpoint": _endpoint(self.endpoint),
+            "state": self.state,
+            "diagnostic": self.diagnostic,
+            "remote_state": self.remote_state,
+            "at": self.at,
+            "transmit": self.transmit_us,
+            "detection": self.detection_us,
+        }
+
+    @classmethod
+    def of(cls, line: Line) -> BFDStateLine:
+        """Read it."""
+        return cls(
+            endpoint=_endpoint_of(line["endpoint"]),
+            state=State(line["state"]),
+            diagnostic=Diagnostic(line["diagnostic"]),
+            remote_state=State(line["remote_state"]),
+            at=line["at"],
+            transmit_us=line["transmit"],
+            detection_us=line["detection"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +297,14 @@ def counters_line(
     addresses: Mapping[str, Sequence[int]],
     late_timers: Sequence[int],
     late_seconds: float,
+    dropped_bfd: Mapping[str, int],
+    bfd: Iterable[tuple[Endpoint, Sequence[int]]],
 ) -> Line:
     """Say what was counted since the last time; for each address: requests, responses, gratuitous.
 
-    The words of `lost` say what, those of `heartbeats` where to, the other two why. Late timers are
-    counted by `LATENESS_BOUNDS_SECONDS`, and summed up.
+    The words of `lost` say what, those of `heartbeats` where to, those of what was dropped why.
+    Late timers are counted by `LATENESS_BOUNDS_SECONDS`, and summed up. For each BFD session: the
+    counts of `metallb_speaker.bfd.session.Counts`.
     """
     return {
         "do": "counters",
@@ -204,7 +315,14 @@ def counters_line(
         "addresses": addresses,
         "late_timers": late_timers,
         "late_seconds": late_seconds,
+        "dropped_bfd": dropped_bfd,
+        "bfd": [[_endpoint(endpoint), counts] for endpoint, counts in bfd],
     }
+
+
+def bfd_counts_of(line: Line) -> list[tuple[Endpoint, list[int]]]:
+    """Read what was counted of each BFD session."""
+    return [(_endpoint_of(item), counts) for item, counts in line["bfd"]]
 
 
 LATENESS_BOUNDS_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

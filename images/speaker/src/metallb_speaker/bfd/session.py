@@ -62,12 +62,34 @@ class StateChanged:
     remote_state: State
 
 
+@dataclass(frozen=True, slots=True)
+class SessionLeft:
+    """A session that was taken away has said so for long enough; nothing is sent any more."""
+
+    endpoint: Endpoint
+
+
+Event = StateChanged | SessionLeft
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to a session, as far as somebody may want to graph it."""
+
+    control_in: int = 0
+    control_out: int = 0
+    echo_in: int = 0
+    echo_out: int = 0
+    ups: int = 0
+    downs: int = 0
+
+
 @dataclass(slots=True)
 class Outbox:
     """What sessions want out; the owner drains it."""
 
     datagrams: list[Datagram] = field(default_factory=list)
-    events: deque[StateChanged] = field(default_factory=deque)
+    events: deque[Event] = field(default_factory=deque)
 
 
 class Session:
@@ -84,6 +106,7 @@ class Session:
     ) -> None:
         self.config = config
         self.outbox = outbox or Outbox()
+        self.counts = Counts()
         self.state = State.DOWN
         self.remote_state = State.DOWN
         self.local_discriminator = discriminator
@@ -181,6 +204,7 @@ class Session:
         self._taken = None
 
     def _heard(self, now: float) -> None:
+        self.counts.control_in += 1
         self._heard_at = now
         self._silence_at = now + self._detection_seconds
         self._forget_at = self._silence_at + self._detection_seconds
@@ -190,6 +214,7 @@ class Session:
         was_proven = self._echo.is_proven
         if self._echo.next_at is None or not self._echo.take(data):
             return DropReason.ECHO
+        self.counts.echo_in += 1
         if not was_proven:
             self._adapt(now)
             self._transmit(now)
@@ -235,7 +260,9 @@ class Session:
         found = TRANSITIONS[self.state, event]
         if found is None:
             return
-        self.state, self.diagnostic = found
+        before, (self.state, self.diagnostic) = self.state, found
+        self.counts.ups += self.state is State.UP
+        self.counts.downs += before is State.UP
         self._say_anew()
         self.outbox.events.append(
             StateChanged(self.config.endpoint, self.state, self.diagnostic, self.remote_state)
@@ -333,6 +360,7 @@ class Session:
 
     def _send(self, data: bytes) -> None:
         self._is_new = False
+        self.counts.control_out += 1
         self.outbox.datagrams.append(Datagram(self.config.endpoint, data))
 
     def _send_echo(self, now: float) -> None:
@@ -342,6 +370,7 @@ class Session:
             self._adapt(now)
             return
         interval_us = max(self.config.echo_us, self.remote_min_echo_rx_us)
+        self.counts.echo_out += 1
         data = self._echo.make(now + self._chance() * interval_us / _SECOND_US)
         self.outbox.datagrams.append(Datagram(self.config.endpoint, data, is_echo=True))
 

@@ -21,14 +21,14 @@ from metallb_speaker.bfd.echo import discriminator_of
 from metallb_speaker.bfd.errors import DropReason
 from metallb_speaker.bfd.iana import TTL
 from metallb_speaker.bfd.packet import PACKET_BYTES, decode
-from metallb_speaker.bfd.session import Datagram, Outbox, Session
+from metallb_speaker.bfd.session import Datagram, Outbox, Session, SessionLeft
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from metallb.net.addresses import IPAddress
     from metallb_speaker.bfd.config import BFDConfig, Endpoint
-    from metallb_speaker.bfd.session import StateChanged
+    from metallb_speaker.bfd.session import Event
 
 _YOUR_DISCRIMINATOR: Final = struct.Struct("!8xI")
 
@@ -119,6 +119,7 @@ class Sessions:
         session, _ = self._leaving.pop(endpoint)
         del self._by_discriminator[session.local_discriminator]
         self._scheduled.pop(session.local_discriminator, None)
+        self._outbox.events.append(SessionLeft(endpoint))
 
     def stop(self, now: float) -> None:
         """Take all away: the node's speaker stops, its peers are told."""
@@ -226,6 +227,6 @@ class Sessions:
         found, self._outbox.datagrams = self._outbox.datagrams, []
         return found
 
-    def next_event(self) -> StateChanged | None:
+    def next_event(self) -> Event | None:
         """Drain one event."""
         return self._outbox.events.popleft() if self._outbox.events else None

@@ -4,7 +4,8 @@
 
 A session that goes from Up to Down is a failure of its peer, unless the peer has said that it was
 shut down there (RFC 5882 §3.2): then BFD has nothing to say, and BGP's own timers go on. Nor is it
-one when reflex is started anew: its sessions begin Down, with no diagnostic. Peers that have one endpoint share a session, which works as the first of them (by name) wants.
+one when reflex is started anew: its sessions begin Down, with no diagnostic. Peers that have one
+endpoint share a session, which works as the first of them (by name) wants.
 
 Order nothing before all is known that says what to order: what is not named is taken away.
 """
@@ -156,7 +157,7 @@ def _labels(endpoint: Endpoint) -> tuple[str, str]:
 
 
 def _untyped(name: str, text: str, values: Mapping[Endpoint, int]) -> Metric:
-    """Make a counter whose name has no `_total` at its end (see `metallb_speaker.policy.metrics`)."""
+    """Make a counter whose name, MetalLB's, has no `_total` at its end."""
     family = Metric(name, text, "untyped")
     for endpoint, value in values.items():
         family.add_sample(name, dict(zip(_LABELS, _labels(endpoint), strict=True)), value)

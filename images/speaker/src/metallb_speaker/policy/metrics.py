@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from metallb.kube.reflector import Reflector
     from metallb.net.addresses import IPAddress
     from metallb_speaker.control import AnnouncedLine, Line
+    from metallb_speaker.policy.bfd import BFDSessions
     from metallb_speaker.policy.reports import Reports
 
 _BY_ADDRESS = (
@@ -107,6 +108,8 @@ class Metrics(Collector):
         self._peers: dict[str, bool] = {}
         self._connections = 0
         self._is_told = False
+        self.bfd: BFDSessions | None = None
+        """Gives the metrics of BFD, if there is any."""
         self.state = NodeState.STARTING.name
         """What this node says of itself."""
         self.registry = CollectorRegistry()
@@ -163,6 +166,8 @@ class Metrics(Collector):
             self._by_word[key].update(line[key])
         self._late_timers = _sums(self._late_timers, line["late_timers"])
         self._late_seconds += line["late_seconds"]
+        if self.bfd is not None:
+            self.bfd.add_counts(line)
 
     def forget(self, address: IPAddress) -> None:
         """Let the series of an address go."""
@@ -198,6 +203,8 @@ class Metrics(Collector):
             value=self._reports.failures,
         )
         yield from self._client()
+        if self.bfd is not None:
+            yield from self.bfd.metrics()
 
     def _announced(self) -> Metric:
         family = GaugeMetricFamily(

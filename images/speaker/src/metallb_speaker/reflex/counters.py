@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 from metallb_speaker.control import LATENESS_BOUNDS_SECONDS, counters_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from metallb_speaker.bfd.config import Endpoint
+    from metallb_speaker.bfd.errors import DropReason as BFDDropReason
     from metallb_speaker.control import Line
     from metallb_speaker.l2.errors import DropReason as FrameDropReason
     from metallb_speaker.liveness.errors import DropReason as HeartbeatDropReason
@@ -36,6 +38,7 @@ class Counters:
         """Heartbeats sent, and received and taken."""
         self._dropped_frames: Counter[FrameDropReason] = Counter()
         self._dropped_heartbeats: Counter[HeartbeatDropReason] = Counter()
+        self._dropped_bfd: Counter[BFDDropReason] = Counter()
         self._late_timers = _no_timers()
         self._late_seconds = 0.0
 
@@ -47,14 +50,18 @@ class Counters:
         """Count a heartbeat that was not taken."""
         self._dropped_heartbeats[reason] += 1
 
+    def drop_bfd(self, reason: BFDDropReason) -> None:
+        """Count a BFD datagram that was not taken."""
+        self._dropped_bfd[reason] += 1
+
     def timer_fired(self, late_seconds: float) -> None:
         """Count a timer that fired, so much later than it was to."""
         late_seconds = max(0.0, late_seconds)
         self._late_timers[bisect_left(LATENESS_BOUNDS_SECONDS, late_seconds)] += 1
         self._late_seconds += late_seconds
 
-    def take_line(self) -> Line:
-        """Drain the counts into a line for policy."""
+    def take_line(self, bfd: Iterable[tuple[Endpoint, Sequence[int]]] = ()) -> Line:
+        """Drain the counts into a line for policy; those of BFD sessions come along."""
         by_address = (self.requests, self.responses, self.gratuitous)
         addresses = {address for found in by_address for address in found}
         line = counters_line(
@@ -64,6 +71,8 @@ class Counters:
             heartbeats=dict(self.heartbeats),
             late_timers=self._late_timers,
             late_seconds=self._late_seconds,
+            dropped_bfd=_by_word(self._dropped_bfd),
+            bfd=bfd,
             addresses={
                 str(ip_address(address)): [found[address] for found in by_address]
                 for address in addresses
@@ -75,6 +84,7 @@ class Counters:
         self._late_seconds = 0.0
         self._dropped_frames.clear()
         self._dropped_heartbeats.clear()
+        self._dropped_bfd.clear()
         return line
 
 

@@ -3,6 +3,7 @@
     netlink ──► Ports ◄──frames──► l2.responder ──sightings──► Announcer ──changes──► announcements
                   ▲                                              ▲    └──► Telling ──► policy
                   └─heartbeats──► Liveness ──events──────────────┤
+    routers ──control packets, echoes──► BFD ──states──► policy  │
     policy ──orders, roll──► (control socket) ──► Table ─────────┘
 
 All decisions are in the pure cores; here bytes are moved, one timer is armed, and events are
@@ -43,6 +44,7 @@ from metallb_speaker.l2.responder import Answer, SightingKind, respond
 from metallb_speaker.liveness.events import MemberChanged, MemberDown, MemberUp, SelfChanged
 from metallb_speaker.liveness.members import Liveness
 from metallb_speaker.liveness.paths import LocalLink
+from metallb_speaker.reflex.bfd import BFD
 from metallb_speaker.reflex.counters import Counters
 from metallb_speaker.reflex.ports import RETRY_SECONDS, Port, Ports
 from metallb_speaker.reflex.server import ControlServer
@@ -90,7 +92,6 @@ class Reflex:
             phase=random.random(),
         )
         self._announcer = Announcer(settings.node)
-        self._table = Table(self._announcer, self._liveness)
         self._counters = Counters()
         self._ports = Ports(
             self._loop,
@@ -101,6 +102,8 @@ class Reflex:
         )
         self._server = ControlServer(settings.control_socket, self._on_connect, self._on_lines)
         self._telling = Telling(self._server.say)
+        self._bfd = BFD(self._loop, self._counters, self._server.say)
+        self._table = Table(self._announcer, self._liveness, self._bfd.order)
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._knows_links = False
@@ -125,6 +128,7 @@ class Reflex:
             for timer in (self._timer, self._retry):
                 if timer is not None:
                     timer.cancel()
+            self._bfd.stop()
             self._ports.close()
             await self._server.stop()
 
@@ -323,6 +327,7 @@ class Reflex:
             self._server.say(self._links_line())
         for node in self._liveness.members():
             self._server.say(control.peer_line(node, True, ""))
+        self._bfd.tell_all()
         self._telling.tell_all()
 
     def _links_line(self) -> Line:
@@ -341,7 +346,7 @@ class Reflex:
         while True:
             await asyncio.sleep(COUNTERS_SECONDS)
             if self._server.is_connected:
-                self._server.say(self._counters.take_line())
+                self._server.say(self._counters.take_line(self._bfd.take_counts()))
 
 
 def take_priority(priority: int) -> None:

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 from metallb_speaker import control
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metallb.net.addresses import IPAddress
     from metallb_speaker.announce.announcer import Announcer
+    from metallb_speaker.bfd.config import BFDConfig
     from metallb_speaker.control import Line
     from metallb_speaker.liveness.members import Liveness
 
@@ -21,7 +24,13 @@ if TYPE_CHECKING:
 class Table:
     """Takes lines in."""
 
-    def __init__(self, announcer: Announcer, liveness: Liveness) -> None:
+    def __init__(
+        self,
+        announcer: Announcer,
+        liveness: Liveness,
+        order_bfd: Callable[[list[BFDConfig]], None],
+    ) -> None:
+        self._order_bfd = order_bfd
         self._announcer = announcer
         self._liveness = liveness
         self._listed: set[IPAddress] | None = None
@@ -35,6 +44,8 @@ class Table:
                 self._announcer.remove(ip_address(line["address"]))
             case "peers":
                 self._liveness.set_peers(control.peers_of(line), now)
+            case "bfd":
+                self._order_bfd(control.bfd_of(line))
             case "reset":
                 self._listed = set()
             case "synced":
