@@ -76,6 +76,11 @@ class Encoder:
         self._packed: OrderedDict[tuple[Encoding, int, RouteAttributes | None, bytes], Packed]
         self._packed = OrderedDict()
 
+    @property
+    def remembered(self) -> int:
+        """How many blocks of attributes and batches."""
+        return len(self._attributes) + len(self._packed)
+
     def encode(self, encoding: Encoding, batch: Batch) -> Packed:
         """Give the UPDATEs of a batch, withdrawals first."""
         parts = [
