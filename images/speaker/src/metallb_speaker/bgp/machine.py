@@ -238,8 +238,8 @@ class Machine:
         self._send(MessageType.OPEN, encode_open(message))
 
     def _send_notification(self) -> None:
-        if self._told is not None:
-            self._send(MessageType.NOTIFICATION, encode_notification(self._told))
+        assert self._told is not None
+        self._send(MessageType.NOTIFICATION, encode_notification(self._told))
 
     def _start_hold(self) -> None:
         hold = self._hold()

@@ -94,8 +94,7 @@ class Outbound:
 
     def take(self) -> bytes:
         """Give what is to be written next; nothing when all is said."""
-        if self._encoding is None:
-            return b""
+        assert self._encoding is not None, "begin comes first"
         parts = [self._begin_refresh()]
         while self.rib.unsent and not any(parts):
             packed = self._encoder.encode(self._encoding, self.rib.take(PREFIXES_AT_ONCE))

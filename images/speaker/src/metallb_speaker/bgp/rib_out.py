@@ -97,10 +97,6 @@ class RibOut:
             if prefix.afi in again and self._differs.get(prefix, Held.SOMETHING) is not None:
                 self._differs[prefix] = Held.SOMETHING
 
-    def is_told(self, afi: int) -> bool:
-        """Tell whether the peer has all of a family as it is to."""
-        return all(prefix.afi != afi for prefix in self._differs)
-
     def take(self, at_most: int) -> Batch:
         """Take out what is to be said next; the peer counts as told."""
         batch = Batch({}, {})

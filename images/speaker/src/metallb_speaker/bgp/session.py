@@ -150,7 +150,7 @@ class Session(Machine):
             case RouteRefresh():
                 self._count_received(MessageType.ROUTE_REFRESH)
                 self._received_route_refresh(message)
-            case Notification():
+            case _:
                 self._count_received(MessageType.NOTIFICATION)
                 self._received_notification(message)
 
