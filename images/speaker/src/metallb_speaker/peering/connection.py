@@ -36,14 +36,23 @@ class Listener(Protocol):
 
 
 class Connection(asyncio.BufferedProtocol):
-    """A connection; `on_closed` is called once it is gone for good, whoever ended it."""
+    """A connection.
+
+    `on_made` is called before anything is read, `on_closed` once it is gone for good, whoever ended
+    it.
+    """
 
     def __init__(
-        self, tcp: socket.socket, listener: Listener, on_closed: Callable[[Connection], None]
+        self,
+        tcp: socket.socket,
+        listener: Listener,
+        on_made: Callable[[], None],
+        on_closed: Callable[[Connection], None],
     ) -> None:
         self.tcp = tcp
         """The socket, for its options; reading and writing are the transport's."""
         self._listener: Listener | None = listener
+        self._on_made = on_made
         self._on_closed = on_closed
         self._buffer = bytearray(READ_BYTES)
         self._transport: asyncio.Transport | None = None
@@ -82,6 +91,10 @@ class Connection(asyncio.BufferedProtocol):
         """Asyncio: there is a connection; uvloop's transports are no subclass of asyncio's."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
+        if self._listener is None:  # given up meanwhile
+            self._transport.abort()
+        else:
+            self._on_made()
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Asyncio: where to read into."""

@@ -158,22 +158,25 @@ class Leg:
         await self._connect(tcp, is_dialled=True)
 
     async def _connect(self, tcp: socket.socket, *, is_dialled: bool) -> None:
+        def made() -> None:
+            """Tell the session at once: what the peer has said already is read right after this."""
+            self.connection, self._making = connection, None
+            self.session.connection_made(ends, self._loop.time(), is_dialled=is_dialled)
+            self.pump()
+
         connections = self._around.connections
-        connection = Connection(tcp, self, connections.discard)
+        connection = Connection(tcp, self, made, connections.discard)
         try:
             ends = endpoints_of(tcp)
             connections.add(connection)
             await self._loop.create_connection(lambda: connection, sock=tcp)
         except BaseException as error:
+            connection.abort()
             connections.discard(connection)
             tcp.close()
             if not isinstance(error, OSError):
                 raise
             self._failed(error)
-            return
-        self.connection, self._making = connection, None
-        self.session.connection_made(ends, self._loop.time(), is_dialled=is_dialled)
-        self.pump()
 
     def _failed(self, error: OSError) -> None:
         self._making = None
