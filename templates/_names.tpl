@@ -12,6 +12,12 @@
   {{- if or .Values.metallb.internal.l2Enabled .Values.metallb.internal.bgpEnabled -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* Whether speakers listen for BGP peers on a port below 1024, which takes a capability. */ -}}
+{{- define "metallb_bgp_port_is_privileged" -}}
+  {{- $port := dig "listenPort" 0 (.Values.metallb.bgp | default dict) | int -}}
+  {{- if and (gt $port 0) (lt $port 1024) -}}yes{{- end -}}
+{{- end -}}
+
 {{- /* Whether a module of the platform is on. Usage: (list . "vertical-pod-autoscaler") */ -}}
 {{- define "metallb_module_enabled" -}}
   {{- if has (index . 1) ((index . 0).Values.global.enabledModules | default list) -}}yes{{- end -}}

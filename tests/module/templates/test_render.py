@@ -164,6 +164,36 @@ def test_liveness_reaches_the_speaker(chart: Chart) -> None:
     assert "--hold-down-seconds=0" in arguments
 
 
+def test_defaults_of_bgp_reach_the_speaker(chart: Chart) -> None:
+    bfd = {"receiveIntervalMilliseconds": 50, "transmitIntervalMilliseconds": 60,
+           "detectMultiplier": 4}  # fmt: skip
+    bgp = {"listenPort": 1790, "holdTimeSeconds": 0, "connectTimeSeconds": 7, "bfd": bfd}
+    arguments = _arguments(chart.render_with(Case(), bgp=bgp), "DaemonSet", "speaker")
+    assert {item for item in arguments if item.startswith(("--bgp", "--bfd"))} == {
+        "--bgp-listen-port=1790", "--bgp-hold-seconds=0", "--bgp-connect-seconds=7",
+        "--bfd-receive-milliseconds=50", "--bfd-transmit-milliseconds=60", "--bfd-multiplier=4",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("port", "is_privileged"), [(0, False), (1, True), (179, True), (1023, True), (1024, False)]
+)
+def test_a_port_for_peers_takes_a_capability_where_the_kernel_asks_for_one(
+    chart: Chart, port: int, is_privileged: bool
+) -> None:
+    found = chart.render_with(Case(policy_engine=True), bgp={"listenPort": port})
+    workload = find(found, "DaemonSet", "speaker")
+    [speaker] = [item for _, item in containers([workload]) if item["name"] == "speaker"]
+    added = speaker["securityContext"]["capabilities"]["add"]
+    assert ("NET_BIND_SERVICE" in added) is is_privileged
+    opened = [item["containerPort"] for item in speaker["ports"] if item["protocol"] == "TCP"]
+    assert opened == ([port] if port else [])
+    allowed = find(found, "SecurityPolicyException", "speaker")["spec"]
+    assert allowed["securityContext"]["capabilities"]["allowedValues"]["add"] == added
+    ports = [item["port"] for item in allowed["network"]["hostPorts"]]
+    assert ports == [4225, 4226, *([port] if port else [])]
+
+
 def test_names_of_interfaces_become_a_pattern(chart: Chart) -> None:
     arguments = _arguments(chart.render(Case()), "DaemonSet", "speaker")
     assert r"--exclude-interfaces=^(lo|docker.*|br0\.1)$" in arguments

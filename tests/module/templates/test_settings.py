@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from metallb_lab.operator.schemas import ModuleSchemas
+    from metallb_speaker.settings import BgpSettings
 
 __all__ = ["judge"]
 
@@ -121,6 +122,7 @@ def _check_speaker(container: Manifest, given: dict[str, Any]) -> None:
     assert told.liveness.multiplier == l2.get("livenessMultiplier", 3)
     assert told.liveness.hold_down_seconds == l2.get("holdDownSeconds", 2)
     assert told.realtime_priority == given.get("speaker", {}).get("realtimePriority", 10)
+    _check_bgp(told.bgp, given.get("bgp", {}))
     names = l2.get("excludedInterfaces", ["lo", "veth*"])
     beginnings = tuple(name[:-1] for name in names if name.endswith("*"))
     for name in names:
@@ -130,6 +132,16 @@ def _check_speaker(container: Manifest, given: dict[str, Any]) -> None:
         assert bool(re.search(told.excluded_interfaces, longer)) is is_excluded
     assert not re.search(told.excluded_interfaces, "wlan9")
     _check_requests(container, given.get("speaker", {}))
+
+
+def _check_bgp(told: BgpSettings, given: dict[str, Any]) -> None:
+    bfd = given.get("bfd", {})
+    assert told.listen_port == given.get("listenPort", 0)
+    assert told.hold_seconds == given.get("holdTimeSeconds", 90)
+    assert told.connect_seconds == given.get("connectTimeSeconds", 10)
+    assert told.bfd_receive_milliseconds == bfd.get("receiveIntervalMilliseconds", 300)
+    assert told.bfd_transmit_milliseconds == bfd.get("transmitIntervalMilliseconds", 300)
+    assert told.bfd_multiplier == bfd.get("detectMultiplier", 3)
 
 
 def _check_requests(container: Manifest, given: dict[str, Any]) -> None:
