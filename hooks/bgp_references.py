@@ -8,7 +8,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "di
 
 from metallb.domain.bgp_passwords import SOURCE_LABEL
 from metallb.domain.bgp_references import bgp_references
-from metallb.hook.bindings import OURS
+from metallb.domain.decisions import NAMESPACE
+from metallb.hook.bindings import NATIVE_PEERS, OURS
 from metallb.hook.config import Binding, HookConfig
 from metallb.hook.runner import run
 
@@ -16,6 +17,8 @@ IDENTITY = (
     "name: .metadata.name, uid: .metadata.uid, generation: .metadata.generation,"
     " conditions: .status.conditions"
 )
+
+KEYS = 'data: (.data // {} | map_values(. != ""))'
 
 CONFIG = HookConfig(
     queue="bgp-references",
@@ -42,11 +45,21 @@ CONFIG = HookConfig(
             "secrets",
             "v1",
             "Secret",
-            "{"
-            "namespace: .metadata.namespace, name: .metadata.name,"
-            'data: (.data // {} | map_values(. != ""))'
-            "}",
+            f"{{namespace: .metadata.namespace, name: .metadata.name, {KEYS}}}",
             labels=((SOURCE_LABEL, "true"),),
+        ),
+        Binding(
+            "native-peers",
+            NATIVE_PEERS,
+            "BGPPeer",
+            f"{{namespace: .metadata.namespace, {IDENTITY}, passwordSecret: .spec.passwordSecret}}",
+        ),
+        Binding(
+            "own-secrets",
+            "v1",
+            "Secret",
+            f"{{name: .metadata.name, type, {KEYS}}}",
+            namespace=NAMESPACE,
         ),
     ),
 )

@@ -245,6 +245,44 @@ def test_faults_are_errors_and_the_name_of_a_profile_that_is_not_there() -> None
     assert found["BGPPeer", native("p")] == (".spec.bfdProfile: there is no BFDProfile 'none' yet",)
 
 
+def resolved(is_true: bool, generation: int = 1) -> dict[str, Any]:
+    words = "" if is_true else ".spec.passwordSecret: no Secret d8-metallb/tor"
+    condition = {
+        "type": "ReferencesResolved",
+        "status": "True" if is_true else "False",
+        "reason": "AllRight" if is_true else "PasswordSecretNotFound",
+        "message": words,
+        "observedGeneration": generation,
+    }
+    return {"conditions": [condition]}
+
+
+@pytest.mark.parametrize("kind", ["BGPPeer", "MetalLoadBalancerBGPPeer"])
+def test_what_a_hook_finds_in_a_secret_is_taken_up(kind: str) -> None:
+    of, peer = written(kind, "p", **PEER)
+    cluster = Cluster()
+    for told, said in (
+        (resolved(False), ("False", "UnknownReference")),
+        (resolved(True), ("True", "Valid")),
+        (resolved(False, generation=7), ("True", "Valid")),  # of another spec than this one
+    ):
+        cluster.put(of, peer, told)
+        cluster.look()
+        status, reason, message = cluster.valid(kind, "p")
+        assert (status, reason) == said
+        assert ("no Secret d8-metallb/tor" in message) is (status == "False")
+        faults = cluster.validity.faults(NOTHING, {})
+        assert (list(faults) == [(kind, peer.meta.key)]) is (status == "False")
+
+
+def test_what_a_hook_says_of_other_kinds_is_its_own() -> None:
+    of, adv = written("BGPAdvertisement", "a")
+    cluster = Cluster()
+    cluster.put(of, adv, resolved(False))
+    cluster.look()
+    assert cluster.valid("BGPAdvertisement", "a")[0] == "True"
+
+
 RACK = [{"matchLabels": {"rack": "a"}}]
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from metallb.domain.bgp_references import bgp_references
 from metallb.domain.decisions import CreateIfNotExists, Decision, MergePatch
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
@@ -101,6 +103,58 @@ def test_a_missing_password_is_told_on_the_peer() -> None:
     )
     reason, message, _ = judged({**secret, "data": {}})
     assert (reason, "has no key password" in message) == ("PasswordSecretInvalid", True)
+
+
+OUT_OF_REACH = (
+    "Secret metallb-system/tor is out of reach: speakers read those of namespace d8-metallb"
+)
+OURS, ELSEWHERE = "d8-metallb", "metallb-system"
+SECRET = {"name": "tor", "type": "kubernetes.io/basic-auth", "data": {"password": True}}
+
+
+@pytest.mark.parametrize(
+    ("ref", "secret", "reason", "words"),
+    [
+        (None, None, "AllRight", ""),
+        ({"name": "tor"}, SECRET, "AllRight", ""),
+        ({"name": "tor", "namespace": OURS}, SECRET, "AllRight", ""),
+        ({"name": "tor"}, None, "PasswordSecretNotFound", "no Secret d8-metallb/tor"),
+        (
+            {"name": "tor"}, {**SECRET, "type": "Opaque"}, "PasswordSecretWrongType",
+            "Secret d8-metallb/tor is of type Opaque, not kubernetes.io/basic-auth",
+        ),
+        (
+            {"name": "tor"}, {**SECRET, "data": {"password": False}}, "PasswordSecretInvalid",
+            "Secret d8-metallb/tor has no key password",
+        ),
+        (
+            {"name": "tor", "namespace": ELSEWHERE}, SECRET, "PasswordSecretWrongNamespace",
+            OUT_OF_REACH,
+        ),
+    ],
+)  # fmt: skip
+def test_the_secret_of_a_peer_of_metallb_is_judged(
+    ref: Any, secret: Any, reason: str, words: str
+) -> None:
+    peer = {**PEER, "namespace": OURS, "passwordSecret": ref}
+    secrets = [] if secret is None else [secret]
+    decision = bgp_references(situation(native_peers=[peer], own_secrets=secrets))
+    [condition] = _patches(decision)["BGPPeer/tor"]
+    message = f".spec.passwordSecret: {words}" if words else ""
+    assert (condition["reason"], condition["message"]) == (reason, message)
+    assert condition["observedGeneration"] == 3
+    patch = next(item for item in decision.operations if isinstance(item, MergePatch))
+    assert (patch.target.api_version, patch.target.namespace) == ("metallb.io/v1beta2", OURS)
+    assert _reasons(decision) == ([("tor", ".spec.passwordSecret", reason)] if words else [])
+    for series in decision.metrics[MetricGroup.BGP_OBJECTS]:
+        assert (series.labels["kind"], series.labels["namespace"]) == ("BGPPeer", OURS)
+
+
+def test_a_secret_of_a_peer_without_a_namespace_is_in_that_of_the_peer() -> None:
+    peer = {**PEER, "namespace": ELSEWHERE, "passwordSecret": {"name": "tor"}}
+    decision = bgp_references(situation(native_peers=[peer], own_secrets=[SECRET]))
+    [condition] = _patches(decision)["BGPPeer/tor"]
+    assert condition["reason"] == "PasswordSecretWrongNamespace"
 
 
 def test_copies_of_one_name_are_told_apart() -> None:

@@ -271,6 +271,25 @@ async def test_what_is_missing_is_told_on_the_object(hook: Run) -> None:
     assert len(_series(found, "d8_metallb_configuration_problem")) == 1
 
 
+@of("bgp_references")
+async def test_a_secret_of_metallbs_peer_is_judged_and_its_password_is_not_seen(hook: Run) -> None:
+    namespace = "d8-metallb"
+    peer = object_of(
+        "metallb.io/v1beta2", "BGPPeer", "tor", namespace, spec={"passwordSecret": {"name": "tor"}}
+    )
+    secret = _secret("tor", namespace, password="s3cret")
+    reasons = []
+    for kind in (None, "Opaque", "kubernetes.io/basic-auth"):
+        secrets = [] if kind is None else [{**secret, "type": kind}]
+        snapshots = await hook.snapshots(own_secrets=secrets)
+        assert "s3cret" not in json.dumps(snapshots)
+        outputs = await hook.on("Group", native_peers=[peer], own_secrets=secrets)
+        [patch] = [item for item in outputs.kubernetes if item.get("subresource") == "status"]
+        assert (patch["kind"], patch["namespace"]) == ("BGPPeer", namespace)
+        reasons.append(patch["mergePatch"]["status"]["conditions"][0]["reason"])
+    assert reasons == ["PasswordSecretNotFound", "PasswordSecretWrongType", "AllRight"]
+
+
 # -- settings -------------------------------------------------------------------------------------
 
 

@@ -4,8 +4,10 @@ An object is judged by its reader, by the translation into pools, and among all 
 `metallb.domain.validation`. A name of nothing, which admission only warns of since the other object
 may come next, keeps an object from being valid for as long as there is no such object.
 
-Other types of condition in the same status are of other writers (hooks), and stay. Judging goes
-object by object, so that who calls can do something else in between. Pure.
+Other types of condition in the same status are of other writers (hooks), and stay. One of them
+tells of the Secret that a peer names, which the controller may not read: what it says of the
+object as it is now is taken up. Judging goes object by object, so that who calls can do something
+else in between. Pure.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from metallb.api.conditions import (
 from metallb.api.fields import Fields
 from metallb.api.meta import ObjectKey
 from metallb.api.selectors import any_matches
+from metallb.domain.bgp_references import BgpCondition
 from metallb.domain.bgp_validation import NODE
 from metallb.domain.everything import Everything
 from metallb.domain.validation import validate
@@ -58,6 +61,7 @@ JUDGED: Final = (
 VALID, INVALID, UNKNOWN = "Valid", "InvalidSpec", "UnknownReference"
 
 _MESSAGE_CHARACTERS: Final = 1024
+_PEERS: Final = (bgp_peers.KIND, load_balancer_peers.KIND)
 _NOTHING_WRONG: Final = Verdict()
 
 
@@ -117,7 +121,17 @@ class Validity:
         if kind != communities.KIND:  # of two with one name the translation notes the one that lost
             among = validate(kind, item, self._everything)
         errors = [*map(str, item.problems), *map(str, noted), *among.errors]
-        return Verdict(tuple(dict.fromkeys(errors)), among.warnings)
+        warnings = (*among.warnings, *self._unreadable_secret(of, item))
+        return Verdict(tuple(dict.fromkeys(errors)), warnings)
+
+    def _unreadable_secret(self, of: ObjectId, item: Any) -> Iterator[str]:
+        """Say what a hook found wrong with the Secret that a peer names."""
+        if of[0] in _PEERS:
+            kind = BgpCondition.RESOLVED
+            found = read_conditions(Fields(self._statuses[of]), (kind,)).get(kind)
+            is_of_this = found is not None and found.observed_generation == item.meta.generation
+            if found is not None and is_of_this and not found.is_true:
+                yield found.message
 
     # -- statuses ----------------------------------------------------------------------------------
 
@@ -158,14 +172,14 @@ class Validity:
         """Give what is wrong in all objects, pools too.
 
         `noted` is what the translation found, `refusals` what else is wrong with pools. A name of
-        nothing is a fault where MetalLB refuses to go on: that of a BFD profile.
+        nothing is a fault where MetalLB refuses to go on: that of a BFD profile, or of a Secret.
         """
         found = {of: tuple(map(str, problems)) for of, problems in noted.items()}
         for of, texts in refusals.items():
             found[of] = found.get(of, ()) + texts
         for of, verdict in self.verdicts.items():
             texts = verdict.errors
-            if of[0] == bgp_peers.KIND:
+            if of[0] in _PEERS:
                 texts += verdict.warnings
             if texts:
                 found[of] = texts

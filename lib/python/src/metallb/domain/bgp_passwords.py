@@ -45,6 +45,8 @@ class PasswordFault(StrEnum):
     NOT_FOUND = "PasswordSecretNotFound"
     NO_PASSWORD = "PasswordSecretInvalid"
     NAME_TAKEN = "PasswordSecretNameTaken"
+    WRONG_TYPE = "PasswordSecretWrongType"
+    WRONG_NAMESPACE = "PasswordSecretWrongNamespace"
 
 
 @dataclass(frozen=True, slots=True)

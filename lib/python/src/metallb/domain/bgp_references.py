@@ -3,6 +3,9 @@
 Deckhouse drops an unknown peer or a missing password with a line in a log that nobody reads. Here
 each object says in a condition whether all that it names exists, and pools say which other pool
 has the same addresses; what is wrong is a metric and an Event as well.
+
+Of a BGPPeer of MetalLB's the Secret with the password is judged, for the controller may not read
+Secrets: it takes this condition up into its own (`metallb_controller.reconcile.validity`).
 """
 
 from __future__ import annotations
@@ -11,16 +14,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from metallb.api import bgp_peers
 from metallb.api.conditions import Condition, read_conditions, stamped
 from metallb.api.meta import GROUP, ObjectKey, Reference
 from metallb.domain.bgp_passwords import (
+    PASSWORD_KEY,
+    SECRET_TYPE,
     SOURCE_LABEL,
     PasswordFault,
     copy_name,
     password_ref,
     plan_copies,
 )
-from metallb.domain.decisions import Decision, MergePatch, Target
+from metallb.domain.decisions import NAMESPACE, Decision, MergePatch, Target
 from metallb.domain.findings import Finding, events_of, metrics_of, rfc3339
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
 from metallb.net.ranges import RangeSet, parse_whole_range
@@ -63,6 +69,12 @@ class Judged:
     condition: BgpCondition
     faults: tuple[tuple[str, str, str], ...]
     """Path, reason and message of each."""
+    api_version: str = API_VERSION
+
+    @property
+    def key(self) -> ObjectKey:
+        """Namespace and name of the object."""
+        return ObjectKey(self.fields.text("namespace"), self.name)
 
     @property
     def name(self) -> str:
@@ -71,8 +83,7 @@ class Judged:
 
     def findings(self) -> Iterator[Finding]:
         """Give the faults as findings."""
-        key = ObjectKey("", self.name)
-        of = Reference(API_VERSION, self.kind, key, self.fields.text("uid"))
+        of = Reference(self.api_version, self.kind, self.key, self.fields.text("uid"))
         for path, reason, message in self.faults:
             yield Finding(of, path, reason, message)
 
@@ -82,11 +93,14 @@ def bgp_references(situation: Situation) -> Decision:
 
     Snapshots: `configurations` with `peerNames` and `advertisements`, `peers` with
     `passwordSecretRef`, `pools` with `addresses`, each with `name`, `uid`, `generation` and
-    `conditions`; `secrets` with `namespace`, `name` and `data` (only its keys matter).
+    `conditions`; `secrets` with `namespace`, `name` and `data` (only its keys matter);
+    `native-peers` like `peers`, with `namespace` and `passwordSecret`; `own-secrets`, those of the
+    module's namespace, with `name`, `type` and `data`.
     """
     judged = [
         *_judge_configurations(situation),
         *_judge_peers(situation),
+        *_judge_native_peers(situation),
         *_judge_pools(situation.snapshot("pools")),
     ]
     findings = [finding for item in judged for finding in item.findings()]
@@ -126,6 +140,32 @@ def _judge_peers(situation: Situation) -> Iterator[Judged]:
         fault = None if ref is None else plan.faults.get(ref)
         faults = () if ref is None or fault is None else (_password_fault(ref, fault, plan),)
         yield Judged(item, PEER, BgpCondition.RESOLVED, faults)
+
+
+def _judge_native_peers(situation: Situation) -> Iterator[Judged]:
+    secrets = {item.text("name"): item for item in situation.snapshot("own-secrets")}
+    for item in situation.snapshot("native-peers"):
+        ref = item.child("passwordSecret")
+        key = ObjectKey(ref.text("namespace") or item.text("namespace"), ref.text("name"))
+        fault = _native_fault(key, secrets.get(key.name)) if key.name else None
+        faults = () if fault is None else ((".spec.passwordSecret", *fault),)
+        kind, version = bgp_peers.KIND, bgp_peers.API_VERSION
+        yield Judged(item, kind, BgpCondition.RESOLVED, faults, version)
+
+
+def _native_fault(key: ObjectKey, secret: Fields | None) -> tuple[PasswordFault, str] | None:
+    """Say why speakers do not get the password of a Secret of that name in their namespace."""
+    if key.namespace != NAMESPACE:
+        words = f"Secret {key} is out of reach: speakers read those of namespace {NAMESPACE}"
+        return PasswordFault.WRONG_NAMESPACE, words
+    if secret is None:
+        return PasswordFault.NOT_FOUND, f"no Secret {key}"
+    if secret.text("type") != SECRET_TYPE:
+        words = f"Secret {key} is of type {secret.text('type')}, not {SECRET_TYPE}"
+        return PasswordFault.WRONG_TYPE, words
+    if not secret.child("data").value.get(PASSWORD_KEY):
+        return PasswordFault.NO_PASSWORD, f"Secret {key} has no key {PASSWORD_KEY}"
+    return None
 
 
 def _password_fault(
@@ -185,5 +225,5 @@ def _status_patch(item: Judged, situation: Situation) -> MergePatch | None:
         if other.text("type") != item.condition
     ]
     conditions: list[Any] = [*others, ours]
-    target = Target(API_VERSION, item.kind, item.name)
+    target = Target(item.api_version, item.kind, item.name, item.key.namespace)
     return MergePatch(target, {"status": {"conditions": conditions}}, "status")
