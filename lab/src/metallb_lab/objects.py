@@ -43,6 +43,8 @@ BGP_ADVERTISEMENTS = Resource(NATIVE_GROUP, "v1beta1", "bgpadvertisements")
 BFD_PROFILES = Resource(NATIVE_GROUP, "v1beta1", "bfdprofiles")
 COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
 LOAD_BALANCER_PEERS = Resource(GROUP, "v1alpha1", "metalloadbalancerbgppeers", is_namespaced=False)
+BGP_SESSIONS = Resource(GROUP, "v1alpha1", "bgpsessions", is_namespaced=False)
+SERVICE_BGP_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicebgpstatuses")
 SERVICE_L2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
 CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
 
@@ -67,6 +69,8 @@ KINDS: Mapping[str, Resource] = {
     "BFDProfile": BFD_PROFILES,
     "Community": COMMUNITIES,
     "MetalLoadBalancerBGPPeer": LOAD_BALANCER_PEERS,
+    "BGPSession": BGP_SESSIONS,
+    "ServiceBGPStatus": SERVICE_BGP_STATUSES,
     "ServiceL2Status": SERVICE_L2_STATUSES,
     "ConfigurationState": CONFIGURATION_STATES,
     "CustomResourceDefinition": CUSTOM_RESOURCES,

@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 class Bgp:
     """One node's BGP.
 
-    `order_bfd` is told whom to watch, by peer's name, each time all of them; `on_change` names what
-    may have changed in what is reported: addresses, or a peer.
+    `order_bfd` is told whom to watch, by peer's name, each time all of them; `on_routes` for which
+    VIPs something else may be announced now; `on_sessions` that a session may be other.
     """
 
     def __init__(
@@ -53,11 +53,13 @@ class Bgp:
         settings: Settings,
         client: ApiClient,
         order_bfd: Callable[[Mapping[str, BFDConfig]], None],
-        on_change: Callable[[], None],
+        on_routes: Callable[[Iterable[IPAddress]], None],
+        on_sessions: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._order_bfd = order_bfd
-        self._on_change = on_change
+        self._on_routes = on_routes
+        self._on_sessions = on_sessions
         self._sources = BgpSources(client, settings, self._refresh)
         self._passwords = Passwords(settings.namespace, self._sources.password)
         self.table = RouteTable()
@@ -65,13 +67,14 @@ class Bgp:
             listen_port=settings.bgp.listen_port,
             is_restarting=True,
             is_complete=False,
-            on_change=lambda _name: on_change(),
+            on_change=lambda _name: on_sessions(),
         )
         self._peers: dict[str, Peer] = {}
         self.faults: dict[str, Fault] = {}
         """Peers of this node that it has no session with, and why."""
         self._is_started = False
         self._soon: asyncio.Handle | None = None
+        self._touched: dict[IPAddress, None] = {}
 
     @property
     def peers(self) -> Mapping[str, Peer]:
@@ -82,6 +85,20 @@ class Bgp:
         """Tell of all sessions."""
         return self._peering.statuses()
 
+    @property
+    def node(self) -> Node | None:
+        """Our Node object, as last seen."""
+        return self._sources.node(self._settings.node)
+
+    def peers_of(self, address: IPAddress) -> tuple[str, ...]:
+        """Name the peers that hear of a VIP now: those with an established session."""
+        statuses = self.statuses()
+        return tuple(
+            name
+            for name in self.table.peers_of(address)
+            if name in statuses and statuses[name].is_up
+        )
+
     def why_not_ready(self) -> str | None:
         """Tell why BGP cannot do its work; None: it can."""
         return None if self._is_started else "not all settings of BGP have been read yet"
@@ -89,19 +106,23 @@ class Bgp:
     # -- life --------------------------------------------------------------------------------------
 
     async def run(self, supervisor: Supervisor, vips: Iterable[VirtualIP]) -> None:
-        """Start everything; all `vips` are known when they are first looked at.
-
-        Raises OSError when the port to listen on cannot be had.
-        """
+        """Start everything; all `vips` are known when they are first looked at."""
         for name, task in self._sources.tasks():
             supervisor.start(name, task)
         await self._sources.synced()
-        await self._peering.start()
+        await self._listen()
         for vip in vips:
             self.table.put(vip.spec)
         self._is_started = True
         self._refresh()
         self._peering.routes_complete()
+
+    async def _listen(self) -> None:
+        try:
+            await self._peering.start()
+        except OSError as error:
+            port = self._settings.bgp.listen_port
+            log.error("peers cannot dial us on port %d, we dial them: %s", port, error)
 
     async def close(self) -> None:
         """End all sessions; routers that agreed to it keep our routes while we are away."""
@@ -115,13 +136,13 @@ class Bgp:
         """Take in a VIP."""
         if self._is_started:
             self.table.put(vip.spec)
-            self._say_soon()
+            self._say_soon(vip.spec.address)
 
     def discard(self, address: IPAddress) -> None:
         """Take in that a VIP is no more."""
         if self._is_started:
             self.table.discard(address)
-            self._say_soon()
+            self._say_soon(address)
 
     def bfd_changed(self, name: str, *, is_up: bool) -> None:
         """Take in what BFD says of a peer."""
@@ -134,12 +155,13 @@ class Bgp:
         """Take in settings."""
         if not self._is_started:
             return
-        node = self._sources.node(self._settings.node)
+        node = self.node
         self.table.set_node(node)
         self.table.set_pools(self._sources.pools().pools)
         self._set_peers(node)
+        self._touched.update(dict.fromkeys(self.table.verdicts()))
         self._say()
-        self._on_change()
+        self._on_sessions()
 
     def _set_peers(self, node: Node | None) -> None:
         found = self._sources.peers().peers if node is not None else {}
@@ -171,7 +193,8 @@ class Bgp:
 
     # -- what goes out -----------------------------------------------------------------------------
 
-    def _say_soon(self) -> None:
+    def _say_soon(self, address: IPAddress) -> None:
+        self._touched[address] = None
         if self._soon is None:
             self._soon = asyncio.get_running_loop().call_soon(self._say)
 
@@ -180,4 +203,5 @@ class Bgp:
         changes = {name: item.changes for item in self.table.take_changes() for name in item.peers}
         if changes:
             self._peering.routes(changes)
-            self._on_change()
+        touched, self._touched = self._touched, {}
+        self._on_routes(touched)

@@ -34,28 +34,36 @@ from metallb.runtime.logging import set_up_logging
 from metallb.runtime.tasks import Supervisor
 from metallb_speaker import control
 from metallb_speaker.announce.model import Orders
+from metallb_speaker.bfd.iana import State
 from metallb_speaker.liveness.events import DownReason
 from metallb_speaker.liveness.paths import Peer, PeerLink
+from metallb_speaker.policy.bfd import BFDSessions
 from metallb_speaker.policy.bgp import Bgp
+from metallb_speaker.policy.bgp_reports import BgpReports
 from metallb_speaker.policy.client import ControlClient
 from metallb_speaker.policy.metrics import Metrics
 from metallb_speaker.policy.reports import VIRTUAL_IPS, Reports
 from metallb_speaker.policy.roll import LEASES, DeathReports, OwnEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.client import JsonObject
     from metallb.kube.reflector import Key
     from metallb.net.addresses import IPAddress
-    from metallb_speaker.bfd.config import BFDConfig
     from metallb_speaker.control import Line
     from metallb_speaker.settings import Settings
 
 AUDIT_SECONDS = 10.0
 RELEASE_SECONDS = 3.0
+
+_BFD_STATES = {
+    State.ADMIN_DOWN: "AdminDown",
+    State.DOWN: "Down",
+    State.INIT: "Init",
+    State.UP: "Up",
+}
+"""In the words of RFC 5880 §4.1."""
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +93,17 @@ class Policy:
             settings.control_socket, self._on_reflex, self._on_line, self._on_reflex_gone
         )
         self.metrics = Metrics(settings.node, self.reports, self.find_vip, (self._vips, self._roll))
-        self.bgp = Bgp(settings, client, self._order_bfd, self._bgp_changed)
+        self.bfd = self.metrics.bfd = BFDSessions(self._reflex.say, self._on_bfd)
+        self.bgp_reports = BgpReports(
+            client, settings.node, lambda: self.bgp, self._bfd_of, self.find_vip, self._vips.feed
+        )
+        self.bgp = Bgp(
+            settings,
+            client,
+            self.bfd.order,
+            self.bgp_reports.routes_changed,
+            self.bgp_reports.sessions_changed,
+        )
         self._state = "STARTING"
 
     def why_not_ready(self) -> str | None:
@@ -110,6 +128,8 @@ class Policy:
         await self._roll.synced.wait()
         self._tell_all()
         await self.bgp.run(supervisor, self._vips)
+        for name, task in self.bgp_reports.tasks():
+            supervisor.start(name, task)
         gc.collect()
         gc.freeze()
 
@@ -158,11 +178,13 @@ class Policy:
         if old is None or old.spec.layer2 != new.spec.layer2:
             self._reflex.say(control.vip_line(_orders(new, self._settings.node)))
 
-    def _order_bfd(self, sessions: Mapping[str, BFDConfig]) -> None:
-        """Say whom to watch by BFD."""
+    def _on_bfd(self, name: str, *, is_up: bool) -> None:
+        self.bgp.bfd_changed(name, is_up=is_up)
+        self.bgp_reports.sessions_changed()
 
-    def _bgp_changed(self) -> None:
-        """Take in that reports about BGP may be other."""
+    def _bfd_of(self, peer: str) -> str | None:
+        found = self.bfd.status(peer)
+        return None if found is None else _BFD_STATES[found.state]
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:
         if self._roll.synced.is_set():
@@ -176,6 +198,7 @@ class Policy:
     def _on_reflex(self) -> None:
         self.metrics.reflex_connected()
         self.reports.forget_all()
+        self.bfd.reflex_connected()
         if self._vips.synced.is_set() and self._roll.synced.is_set():
             self._tell_all()
 
@@ -231,6 +254,8 @@ class Policy:
                 self._on_peer(line["node"], bool(line["alive"]), line["reason"])
             case "counters":
                 self.metrics.add(line)
+            case "bfd_state":
+                self.bfd.take(line)
             case "told":
                 self.metrics.told()
                 self.reports.audit()

@@ -19,6 +19,8 @@ from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
 from metallb.net.addresses import IPAddress, address_from_name, object_name, parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from metallb.api.fields import JsonObject
 
 API_VERSION = f"{GROUP}/v1alpha1"
@@ -134,12 +136,27 @@ class Announcer:
 
 
 @dataclass(frozen=True, slots=True)
+class BGPAnnouncer:
+    """A node that announces the VIP to peers, by name; `since` is RFC 3339 text."""
+
+    node: str
+    since: str
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualIPStatus:
     """The part of `status` that decisions and reports need."""
 
     announcers: tuple[Announcer, ...] = ()
     conditions: tuple[Condition, ...] = ()
     transitions: tuple[JsonObject, ...] = ()
+    bgp: tuple[BGPAnnouncer, ...] = ()
+    """By node; in the object it is a map, so that each node writes its own entry."""
+
+    def by_bgp(self, node: str) -> BGPAnnouncer | None:
+        """Give the entry of a node."""
+        return next((item for item in self.bgp if item.node == node), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +207,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
             announcers=tuple(_read_announcer(item) for item in status.children("announcers")),
             conditions=tuple(conditions.values()),
             transitions=tuple(item.value for item in status.children("transitions")),
+            bgp=tuple(_read_bgp_announcers(status.child("bgp"))),
         ),
     )
 
@@ -249,6 +267,12 @@ def _read_announcer(fields: Fields) -> Announcer:
     return Announcer(
         fields.word("node"), fields.text("since"), fields.word("reason"), fields.words("interfaces")
     )
+
+
+def _read_bgp_announcers(fields: Fields) -> Iterator[BGPAnnouncer]:
+    for node in sorted(fields.value):
+        item = fields.child(node)
+        yield BGPAnnouncer(intern(node), item.text("since"), item.words("peers"))
 
 
 def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
