@@ -6,7 +6,7 @@ the field (RFC 7606 §5.3); if it is not, nothing of it can be trusted.
 
 from typing import Final
 
-from metallb_speaker.bgp.prefixes import Prefix
+from metallb_speaker.bgp.prefixes import Prefix, octets_of
 
 PATH_ID_OCTETS: Final = 4
 
@@ -14,17 +14,30 @@ _SPARE: Final = tuple(0xFF >> bits if bits else 0 for bits in range(8))
 """By the length modulo 8: the bits of the last octet that mean nothing (RFC 4271 §4.3)."""
 
 
+_STEP: Final = tuple(1 + octets_of(bits) for bits in range(256))
+"""By the length: how many octets it takes, itself among them."""
+
+
 class NlriError(ValueError):
     """The field is not syntactically correct."""
 
 
 def read_nlri(data: bytes, afi: int, bits_max: int) -> list[Prefix]:
-    """Read prefixes without path identifiers; raises NlriError."""
-    prefixes = []
-    at, end = 0, len(data)
+    """Read prefixes without path identifiers; raises NlriError.
+
+    The loop has in it what `_checked_end` and `_prefix` do, for a table comes through here.
+    """
+    prefixes: list[Prefix] = []
+    append, at, end = prefixes.append, 0, len(data)
     while at < end:
-        following = _checked_end(data, at, bits_max)
-        prefixes.append(_prefix(data, at, following, afi))
+        bits = data[at]
+        following = at + _STEP[bits]
+        if bits > bits_max or following > end:
+            _checked_end(data, at, bits_max)
+        if bits & 7:
+            append(_prefix(data, at, following, afi))
+        else:
+            append(Prefix(afi, data[at:following]))
         at = following
     return prefixes
 
@@ -48,7 +61,7 @@ def _checked_end(data: bytes, at: int, bits_max: int) -> int:
     bits = data[at]
     if bits > bits_max:
         raise NlriError(f"a prefix of {bits} bits")
-    following = at + 1 + ((bits + 7) >> 3)
+    following = at + _STEP[bits]
     if following > len(data):
         raise NlriError("a prefix overruns its field")
     return following
