@@ -132,6 +132,11 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.until(lambda: cluster.addresses("web") and cluster.addresses("gone"), SECONDS)
     await cluster.until(lambda: _is_announced(cluster, "web"), SECONDS)
     await cluster.until(lambda: cluster.plane.has_seen("create", "servicel2statuses"), SECONDS)
+    await cluster.until(
+        lambda: cluster.plane.has_seen("patch", r"bgpsessions/[^/]+/status"), SECONDS
+    )
+    await cluster.delete("BGPPeer", "part", objects.NAMESPACE)
+    await cluster.until(lambda: cluster.plane.has_seen("delete", 'bgpsessions/[^"]+'), SECONDS)
     await cluster.delete("Service", "native")
     spoilt = {"data": {"tls.crt": "bm9uc2Vuc2U="}}
     await cluster.client.patch(SECRETS, SECRET, spoilt, namespace=objects.NAMESPACE)
@@ -196,10 +201,12 @@ async def test_a_right_too_few_would_be_refused(played: BoundCluster) -> None:
         await played.is_refused(account, path)
         for account in ACCOUNTS
         for path in (
-            f"/api/v1/namespaces/{objects.NAMESPACE}/secrets",
+            "/api/v1/namespaces/default/secrets",
             "/api/v1/pods",
             "/apis/coordination.k8s.io/v1/namespaces/default/leases",
             "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
         )
     ]
     assert refused == [True] * 8
+    of_module = f"/api/v1/namespaces/{objects.NAMESPACE}/secrets"
+    assert [await played.is_refused(account, of_module) for account in ACCOUNTS] == [True, False]

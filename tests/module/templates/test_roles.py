@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 
 READ = ("get", "list", "watch")
 WRITE = ("create", "update", "patch", "delete", "deletecollection")
-REPORTS = {"virtualips", "servicel2statuses", "servicebgpstatuses", "configurationstates"}
+REPORTS = {
+    "virtualips", "bgpsessions", "servicel2statuses", "servicebgpstatuses", "configurationstates",
+}  # fmt: skip
 """Kinds that the module writes, and nobody else."""
 SECRET = {"metalloadbalancerbgppeers", "bgppeers"}
 """Kinds that may have passwords or name them."""
