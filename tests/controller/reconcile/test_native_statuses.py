@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
     Announcer,
+    BGPAnnouncer,
     Layer2Orders,
     VirtualIP,
     VirtualIPSpec,
@@ -18,9 +19,11 @@ from metallb.api.virtual_ips import (
 from metallb_controller.reconcile.native_statuses import (
     Difference,
     NativeStatus,
+    bgp_statuses,
     configuration_states,
     difference,
     layer2_statuses,
+    left_behind,
 )
 
 if TYPE_CHECKING:
@@ -79,6 +82,35 @@ def test_a_node_whose_name_no_label_can_hold_has_no_label() -> None:
     (found,) = layer2_statuses([vip("10.0.0.1", "n" * 64, WEB)]).values()
     assert "metallb.io/node" not in dict(found.labels)
     assert found.status["node"] == "n" * 64
+
+
+def by_bgp(address: str, *announcers: BGPAnnouncer, pool: str = "IPAddressPool/front") -> VirtualIP:
+    made = vip(address, "", WEB, pool=pool)
+    return replace(made, status=VirtualIPStatus(bgp=announcers))
+
+
+def test_each_service_has_one_for_each_node_that_announces_it_by_bgp() -> None:
+    """metallb.md §8.7.56."""
+    found = bgp_statuses(
+        [
+            by_bgp("10.0.0.1", BGPAnnouncer("a", "t", ("tor",)), BGPAnnouncer("b", "t", ("tor",))),
+            by_bgp("fd00::1", BGPAnnouncer("a", "t", ("six", "tor"))),
+            by_bgp("10.0.0.2", BGPAnnouncer("gone", "t", ("tor",))),
+            by_bgp("10.0.0.3", BGPAnnouncer("a", "t", ("no",)), pool="MetalLoadBalancerPool/edge"),
+        ],
+        {"a", "b"},
+    )
+    assert [item.status for item in found.values()] == [
+        {"node": "a", "serviceName": "web", "serviceNamespace": "shop", "peers": ["six", "tor"]},
+        {"node": "b", "serviceName": "web", "serviceNamespace": "shop", "peers": ["tor"]},
+    ]
+    assert all(name.startswith("bgp-") for name in found)
+
+
+def test_entries_of_nodes_without_a_speaker_are_left_behind() -> None:
+    entries = [BGPAnnouncer(node, "t", ("tor",)) for node in ("a", "x", "y")]
+    vips = [by_bgp("10.0.0.1", *entries), by_bgp("10.0.0.2", entries[0]), by_bgp("10.0.0.3")]
+    assert left_behind(vips, {"a"}) == {"10.0.0.1": ["x", "y"]}
 
 
 def test_all_is_valid() -> None:

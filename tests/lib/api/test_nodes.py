@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 
 from metallb.api.meta import ObjectKey
@@ -48,3 +50,11 @@ def test_an_endpoint_whose_readiness_is_not_said_serves() -> None:
     found = read_endpoint_slice(value)
     assert found.has_endpoint
     assert found.nodes == frozenset("a")
+
+
+def test_addresses_inside_the_cluster_are_read() -> None:
+    kinds = ("InternalIP", "ExternalIP", "InternalIP", "InternalIP", "Hostname")
+    texts = ("10.0.0.1", "192.0.2.1", "fd00::1", "nonsense", "b")
+    listed = [{"type": kind, "address": text} for kind, text in zip(kinds, texts, strict=True)]
+    found = read_node({"metadata": {"name": "b"}, "status": {"addresses": listed}})
+    assert found.addresses == (ip_address("10.0.0.1"), ip_address("fd00::1"))

@@ -11,6 +11,7 @@ from metallb.api.fields import Problem
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
     Announcer,
+    BGPAnnouncer,
     BGPOrders,
     Layer2Orders,
     Retained,
@@ -169,3 +170,17 @@ def test_for_whom_an_address_is_kept() -> None:
         again = read_virtual_ip(value)
         assert isinstance(again, VirtualIP)
         assert again.spec.retained is None
+
+
+def test_each_node_has_its_entry_of_bgp() -> None:
+    value = to_object(new_virtual_ip(SPEC))
+    since = "2026-11-27T08:00:00Z"
+    entry = {"since": since, "peers": ["tor", "spine"]}
+    value["status"] = {"bgp": {"n2": {"peers": []}, "n1": entry}}
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.status.bgp == (
+        BGPAnnouncer("n1", since, ("tor", "spine")), BGPAnnouncer("n2", "", ()),
+    )  # fmt: skip
+    assert found.status.by_bgp("n1") == found.status.bgp[0]
+    assert found.status.by_bgp("n3") is None

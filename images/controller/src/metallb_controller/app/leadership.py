@@ -32,6 +32,7 @@ from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.native_statuses import NativeStatuses
 from metallb_controller.app.resources import (
+    BGP_STATUSES,
     CONFIGURATION_STATES,
     ENDPOINT_SLICES,
     LAYER2_STATUSES,
@@ -144,7 +145,7 @@ class Leadership:
             resource: self._mirror(
                 reading, resource, _read_status, self._on_native, namespace=settings.namespace
             )
-            for resource in (LAYER2_STATUSES, CONFIGURATION_STATES)
+            for resource in (LAYER2_STATUSES, BGP_STATUSES, CONFIGURATION_STATES)
         }
         self._late_mirrors = (*peers, *native.values())
         self._judging = ValidityStatuses(

@@ -8,15 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from metallb_controller.app.following import Follower
-from metallb_controller.app.resources import CONFIGURATION_STATES, LAYER2_STATUSES
+from metallb_controller.app.resources import (
+    BGP_STATUSES,
+    CONFIGURATION_STATES,
+    LAYER2_STATUSES,
+    VIRTUAL_IPS,
+)
 from metallb_controller.reconcile.native_statuses import (
+    bgp_statuses,
     configuration_states,
     difference,
     layer2_statuses,
+    left_behind,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from metallb.api.fields import JsonObject
     from metallb.kube.client import ApiClient, Resource
@@ -26,8 +33,15 @@ if TYPE_CHECKING:
     from metallb_controller.reconcile.validity import Validity
 
 
+_KINDS = {
+    LAYER2_STATUSES: "ServiceL2Status",
+    BGP_STATUSES: "ServiceBGPStatus",
+    CONFIGURATION_STATES: "ConfigurationState",
+}
+
+
 class NativeStatuses(Follower):
-    """Both kinds, in the module's namespace; `mirrors` give pairs of name and status.
+    """All kinds, in the module's namespace; `mirrors` give pairs of name and status.
 
     `ConfigurationState`s wait until all objects have been judged.
     """
@@ -53,7 +67,10 @@ class NativeStatuses(Follower):
 
     async def _look(self) -> None:
         observed, validity = self._reconciler.observed, self._validity
-        await self._keep(LAYER2_STATUSES, layer2_statuses(observed.vips.values()))
+        vips, present = observed.vips.values(), observed.roll.present
+        await self._keep(LAYER2_STATUSES, layer2_statuses(vips))
+        await self._keep(BGP_STATUSES, bgp_statuses(vips, present))
+        await self._forget(left_behind(vips, present))
         if self._is_judged():
             catalogue = self._reconciler.catalogue
             faults = validity.faults(catalogue.all_problems(), catalogue.refusals())
@@ -71,11 +88,17 @@ class NativeStatuses(Follower):
         for name in found.surplus:
             await self._write(resource, name, self._delete(resource, name))
 
+    async def _forget(self, left: Mapping[str, Sequence[str]]) -> None:
+        """Remove from VirtualIPs what nodes that are gone said there; they cannot do it."""
+        for name, nodes in left.items():
+            body = {"status": {"bgp": dict.fromkeys(nodes)}}
+            request = self._client.patch(VIRTUAL_IPS, name, body, subresource="status")
+            await self._write(VIRTUAL_IPS, name, request)
+
     async def _create(self, resource: Resource, item: NativeStatus) -> None:
-        kind = {LAYER2_STATUSES: "ServiceL2Status", CONFIGURATION_STATES: "ConfigurationState"}
         body = {
             "apiVersion": f"{resource.group}/{resource.version}",
-            "kind": kind[resource],
+            "kind": _KINDS[resource],
             "metadata": {"name": item.name, "labels": dict(item.labels)},
         }
         await self._client.create(resource, body, self._namespace)

@@ -23,6 +23,7 @@ NATIVE_PEERS = Resource(NATIVE_GROUP, "v1beta2", "bgppeers")
 BFD_PROFILES = Resource(NATIVE_GROUP, "v1beta1", "bfdprofiles")
 COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
 LAYER2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
+BGP_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicebgpstatuses")
 CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
 
 POOL_KINDS = {

@@ -1,9 +1,10 @@
 """Objects that MetalLB's tools read: who announces which Service, and whether all is valid.
 
-`ServiceL2Status`, one for each Service and node that announces it; `ConfigurationState`, one for
-the controller and one for each speaker. MetalLB's speakers write them; here it is the controller
-that leads, from what the ledger and the objects say, so that nothing is left when a node dies. Only
-Services that IPAddressPools serve have them: who uses Deckhouse's kinds has the VirtualIP.
+`ServiceL2Status` and `ServiceBGPStatus`, one for each Service and node that announces it by ARP and
+NDP, or by BGP; `ConfigurationState`, one for the controller and one for each speaker. MetalLB's
+speakers write them; here it is the controller that leads, from what the ledger and the objects say,
+so that nothing is left when a node dies. Only Services that IPAddressPools serve have them: who
+uses Deckhouse's kinds has the VirtualIP.
 
 A name follows from what the object is about, so a second writer could only write the same. Pure.
 """
@@ -18,7 +19,7 @@ from metallb.api.meta import NATIVE_GROUP
 from metallb.api.virtual_ips import NATIVE_POOL_KIND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from metallb.api.fields import JsonObject
     from metallb.api.meta import ObjectKey
@@ -69,16 +70,63 @@ def layer2_statuses(vips: Iterable[VirtualIP]) -> dict[str, NativeStatus]:
 
 
 def _layer2_status(service: ObjectKey, node: str, interfaces: Sequence[str]) -> NativeStatus:
-    status: dict[str, Any] = {
-        "node": node,
-        "serviceName": service.name,
-        "serviceNamespace": service.namespace,
-    }
+    status = _about(service, node)
     if interfaces:
         status["interfaces"] = [{"name": name} for name in interfaces]
-    labels = {NODE_LABEL: node, SERVICE_LABEL: service.name, NAMESPACE_LABEL: service.namespace}
+    return NativeStatus(_name("l2", service, node), _labels(service, node), status)
+
+
+# -- ServiceBGPStatus ------------------------------------------------------------------------------
+
+
+def bgp_statuses(vips: Iterable[VirtualIP], speakers: Container[str]) -> dict[str, NativeStatus]:
+    """Give the ServiceBGPStatus objects that should be there, by name.
+
+    `speakers` are the nodes that have one: what a node that is gone last said does not count.
+    """
+    peers: dict[tuple[ObjectKey, str], set[str]] = {}
+    for vip in vips:
+        if not vip.spec.pool.startswith(f"{NATIVE_POOL_KIND}/"):
+            continue
+        for announcer in vip.status.bgp:
+            if announcer.node in speakers:
+                for service in vip.spec.services:
+                    peers.setdefault((service, announcer.node), set()).update(announcer.peers)
+    made = (_bgp_status(*about, sorted(names)) for about, names in peers.items())
+    return {item.name: item for item in made}
+
+
+def _bgp_status(service: ObjectKey, node: str, peers: Sequence[str]) -> NativeStatus:
+    status = {**_about(service, node), "peers": list(peers)}
+    return NativeStatus(_name("bgp", service, node), _labels(service, node), status)
+
+
+def left_behind(vips: Iterable[VirtualIP], speakers: Container[str]) -> dict[str, list[str]]:
+    """Give the nodes without a speaker that statuses still name, by the VirtualIP's name."""
+    found: dict[str, list[str]] = {}
+    for vip in vips:
+        gone = [item.node for item in vip.status.bgp if item.node not in speakers]
+        if gone:
+            found[vip.name] = gone
+    return found
+
+
+# -- both ------------------------------------------------------------------------------------------
+
+
+def _about(service: ObjectKey, node: str) -> dict[str, Any]:
+    return {"node": node, "serviceName": service.name, "serviceNamespace": service.namespace}
+
+
+def _name(prefix: str, service: ObjectKey, node: str) -> str:
     digest = hashlib.sha256(f"{service}#{node}".encode()).hexdigest()
-    return NativeStatus(f"l2-{digest[:_DIGEST_CHARACTERS]}", _fitting(labels), status)
+    return f"{prefix}-{digest[:_DIGEST_CHARACTERS]}"
+
+
+def _labels(service: ObjectKey, node: str) -> tuple[tuple[str, str], ...]:
+    return _fitting(
+        {NODE_LABEL: node, SERVICE_LABEL: service.name, NAMESPACE_LABEL: service.namespace}
+    )
 
 
 def _fitting(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
