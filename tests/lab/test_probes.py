@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from metallb_lab import netns, probes
+from metallb_lab.flows import FLOWS, Pace
 from metallb_lab.instance import Instance
 from metallb_lab.probes import Prober
 
@@ -33,6 +34,8 @@ class Echo:
         self._socket.setblocking(False)
         self.port = int(self._socket.getsockname()[1])
         self.is_deaf = False
+        self.deaf_to: set[object] = set()
+        self.name = b" web"
         self.answered = self.unanswered = 0
         self.askers: set[object] = set()
         self._changed = asyncio.Event()
@@ -41,11 +44,11 @@ class Echo:
     def _receive(self) -> None:
         data, asker = self._socket.recvfrom(64)
         self.askers.add(asker)
-        if self.is_deaf:
+        if self.is_deaf or asker in self.deaf_to:
             self.unanswered += 1
         else:
             self.answered += 1
-            self._socket.sendto(data, asker)
+            self._socket.sendto(data + self.name, asker)
         self._changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -86,8 +89,28 @@ async def test_every_question_is_counted(namespace: str) -> None:
     results = await prober.stop()
     for echo, address in both:
         assert results[address].sent == results[address].received >= 100
-        assert len(echo.askers) == probes.SOURCE_PORTS  # as many flows, taking turns
+        assert len(echo.askers) == FLOWS  # as many flows, taking turns
         echo.close()
+
+
+async def test_each_flow_is_told_apart(namespace: str) -> None:
+    echo = Echo(namespace, socket.AF_INET, HERE)
+    pace = Pace(INTERVAL_SECONDS, flows=3, burst=3, first_port=40_000)
+    prober = Prober(sys.executable, namespace, [(HERE, echo.port)], pace)
+    await prober.start()
+    await echo.until_answered(30)
+    echo.deaf_to = {(HERE, 40_001)}
+    await echo.until(lambda: echo.unanswered >= 10)
+    echo.name = b" other"
+    await echo.until_answered(echo.answered + 30)
+    found = (await prober.stop())[HERE]
+    assert echo.askers == {(HERE, 40_000), (HERE, 40_001), (HERE, 40_002)}
+    assert [flow.pods for flow in found.flows] == [("web", "other"), ("web",), ("web", "other")]
+    assert [flow.sent - flow.received for flow in found.flows] == [0, echo.unanswered, 0]
+    assert sum(flow.sent for flow in found.flows) == found.sent
+    longest = [flow.longest.milliseconds for flow in found.flows]
+    assert longest[1] == max(longest) > found.longest.milliseconds
+    echo.close()
 
 
 async def test_a_silence_is_the_longest_gap(namespace: str) -> None:

@@ -3,9 +3,10 @@
 `Prober` asks each VIP by UDP every few milliseconds, from a process of its own, so that nothing
 else in the lab disturbs its clock. Source ports take turns, so that each question is a new flow
 and goes to any backend: the longest gap between replies is then the outage of the *address*, not
-of one backend.
+of one backend. What each flow saw is told too: with a way for each of several nodes (ECMP), a dead
+node is an outage of the flows that went through it and of no others.
 
-    python -m metallb_lab.probes --interval MS ADDRESS:PORT…     prints a JSON object on SIGTERM
+    python -m metallb_lab.probes --interval MS ADDRESS@PORT…     prints a JSON object on SIGTERM
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ import signal
 import socket
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from metallb_lab import netns
+from metallb_lab.flows import FLOWS, Pace, Target
 
 if TYPE_CHECKING:
     from types import FrameType
 
-SOURCE_PORTS = 16
 LAST_REPLIES_SECONDS = 0.3
 """How long replies to the last questions are waited for."""
 
@@ -43,59 +44,27 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowResult:
+    """What one flow of a VIP's probing saw."""
+
+    sent: int
+    received: int
+    longest: Gap
+    pods: tuple[str, ...]
+    """Pods that answered, in order; one that answered many times in a row is there once."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeResult:
     """What one VIP's probing saw."""
 
     sent: int
     received: int
     longest: Gap
+    flows: tuple[FlowResult, ...] = ()
 
 
-class _Target:
-    """One VIP being asked."""
-
-    def __init__(self, address: str, port: int) -> None:
-        self.address = (address, port)
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.sockets = [socket.socket(family, socket.SOCK_DGRAM) for _ in range(SOURCE_PORTS)]
-        for item in self.sockets:
-            item.setblocking(False)
-            item.connect(self.address)
-        self.sent = 0
-        self.received = 0
-        self.last_at: float | None = None
-        self.longest = (0.0, 0.0)
-
-    def ask(self) -> None:
-        with contextlib.suppress(OSError):
-            self.sockets[self.sent % SOURCE_PORTS].send(b"%d" % self.sent)
-        self.sent += 1
-
-    def take(self, item: socket.socket, now: float) -> None:
-        try:
-            while True:
-                item.recv(64)
-                self.received += 1
-                if self.last_at is not None and now - self.last_at > self.longest[0]:
-                    self.longest = (now - self.last_at, self.last_at)
-                self.last_at = now
-        except OSError:
-            return
-
-    def result(self, now: float) -> dict[str, float]:
-        """Give what was seen till `now`, when asking ended; a gap that lasts till then counts."""
-        gap, began_at = self.longest
-        if self.last_at is not None and now - self.last_at > gap:
-            gap, began_at = now - self.last_at, self.last_at
-        return {
-            "sent": self.sent,
-            "received": self.received,
-            "milliseconds": gap * 1000,
-            "began_at": began_at,
-        }
-
-
-def probe(targets: list[tuple[str, int]], interval: float) -> dict[str, dict[str, float]]:
+def probe(targets: list[tuple[str, int]], pace: Pace) -> dict[str, dict[str, Any]]:
     """Ask until SIGTERM; gives what was seen of each address."""
     stopped: list[int] = []
 
@@ -103,16 +72,18 @@ def probe(targets: list[tuple[str, int]], interval: float) -> dict[str, dict[str
         stopped.append(number)
 
     signal.signal(signal.SIGTERM, stop)
-    asked = [_Target(address, port) for address, port in targets]
-    by_descriptor = {item.fileno(): (target, item) for target in asked for item in target.sockets}
+    asked = [Target(address, port, pace) for address, port in targets]
+    by_descriptor = {
+        flow.socket.fileno(): (target, flow) for target in asked for flow in target.flows
+    }
     poll = select.poll()
     for descriptor in by_descriptor:
         poll.register(descriptor, select.POLLIN)
 
     def take_until(at: float) -> None:
         for descriptor, _ in poll.poll(max(0.0, (at - time.monotonic()) * 1000)):
-            target, item = by_descriptor[descriptor]
-            target.take(item, time.monotonic())
+            target, flow = by_descriptor[descriptor]
+            target.take(flow, time.monotonic())
 
     next_at = time.monotonic()
     print("ready", flush=True)
@@ -120,12 +91,13 @@ def probe(targets: list[tuple[str, int]], interval: float) -> dict[str, dict[str
         now = time.monotonic()
         if now >= next_at:
             for target in asked:
-                target.ask()
-            next_at = max(next_at + interval, now)
+                for _ in range(pace.burst):
+                    target.ask()
+            next_at = max(next_at + pace.interval, now)
         take_until(next_at)
     stopped_at = time.monotonic()
     end_at = stopped_at + LAST_REPLIES_SECONDS
-    while time.monotonic() < end_at and any(target.sent > target.received for target in asked):
+    while time.monotonic() < end_at and not all(target.is_answered for target in asked):
         take_until(end_at)
     return {target.address[0]: target.result(stopped_at) for target in asked}
 
@@ -134,11 +106,14 @@ class Prober:
     """A prober in a namespace; results come when it is stopped."""
 
     def __init__(
-        self, python: str, namespace: str, targets: list[tuple[str, int]], interval: float
+        self, python: str, namespace: str, targets: list[tuple[str, int]], pace: float | Pace
     ) -> None:
+        given = pace if isinstance(pace, Pace) else Pace(pace)
         self._command = [
             *("ip", "netns", "exec", namespace, "setpriv", "--pdeathsig", "KILL", "--"),
-            *(python, "-m", "metallb_lab.probes", "--interval", str(interval * 1000)),
+            *(python, "-m", "metallb_lab.probes", "--interval", str(given.interval * 1000)),
+            *("--flows", str(given.flows), "--burst", str(given.burst)),
+            *("--first-port", str(given.first_port)),
             *(f"{address}@{port}" for address, port in targets),
         ]
         self._process: asyncio.subprocess.Process | None = None
@@ -163,12 +138,20 @@ class Prober:
         output, _ = await self._process.communicate()
         return {
             address: ProbeResult(
-                int(item["sent"]),
-                int(item["received"]),
-                Gap(item["milliseconds"], item["began_at"]),
+                item["sent"],
+                item["received"],
+                _gap(item),
+                tuple(
+                    FlowResult(flow["sent"], flow["received"], _gap(flow), tuple(flow["pods"]))
+                    for flow in item["flows"]
+                ),
             )
             for address, item in json.loads(output).items()
         }
+
+
+def _gap(item: dict[str, Any]) -> Gap:
+    return Gap(item["milliseconds"], item["began_at"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +205,14 @@ def main() -> None:
     """Run the process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--interval", type=float, default=2.0, help="milliseconds")
+    parser.add_argument("--flows", type=int, default=FLOWS, help="source ports")
+    parser.add_argument("--burst", type=int, default=1, help="questions at once")
+    parser.add_argument("--first-port", type=int, default=0, help="of the sources; 0: any")
     parser.add_argument("targets", nargs="+", help="ADDRESS@PORT")
     given = parser.parse_args()
     targets = [(item.partition("@")[0], int(item.partition("@")[2])) for item in given.targets]
-    print(json.dumps(probe(targets, given.interval / 1000)), flush=True)
+    pace = Pace(given.interval / 1000, given.flows, given.burst, given.first_port)
+    print(json.dumps(probe(targets, pace)), flush=True)
 
 
 if __name__ == "__main__":
