@@ -19,12 +19,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.conditions import ServiceCondition
 from metallb.api.meta import ObjectKey
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
 from metallb_controller.reconcile.catalogue import Catalogue, ConfigKind, pool_of
+from metallb_controller.reconcile.deprecations import Deprecations
 from metallb_controller.reconcile.doubts import Doubts
 from metallb_controller.reconcile.draining import Draining
 from metallb_controller.reconcile.layer2 import Layer2
@@ -38,6 +38,7 @@ from metallb_controller.reconcile.observed import Observed
 from metallb_controller.reconcile.outcomes import Outcomes
 from metallb_controller.reconcile.queues import Pace
 from metallb_controller.reconcile.reports import Reports
+from metallb_controller.reconcile.turns import in_turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,6 +69,7 @@ class Reconciler:
             self._settings.load_balancer_class,
         )  # fmt: skip
         self._draining = Draining(self.observed, self.allocator)
+        self._deprecations = Deprecations()
         self._doubts = Doubts()
         self._reports = Reports(
             self.observed, self.catalogue, self.allocator, self.ledger, self.layer2,
@@ -101,6 +103,8 @@ class Reconciler:
         else:
             self.observed.services[key] = service
         self._doubts.saw_service(key, service)
+        if self._started:
+            self._deprecations.observe(key, before, service)
         if service is None or not self._is_decided(service, before):
             self._agenda.services[key] = None
         self._agenda.statuses[key] = None
@@ -201,26 +205,10 @@ class Reconciler:
         self._look_at_services(is_start=True)
 
     def _look_at_services(self, *, is_start: bool = False) -> None:
-        """Look at all Services, in the order in which they are to be served.
-
-        Those that hold addresses come first, then those whose status shows some, then those that
-        request some by name, then the others; within these by age. At the start the ledger has been
-        read: those that it seems to serve well come last, so that nobody waits for them.
-        """
-
-        def turn(key: ObjectKey) -> tuple[int, tuple[str, str, str]]:
-            service = self.observed.services[key]
-            if held := self.allocator.addresses_of(key):
-                rank = 4 if is_start and _seems_served(service, held) else 0
-            elif service.ingress:
-                rank = 1
-            else:
-                rank = 2 if service.requests_addresses else 3
-            return rank, service.meta.seniority
-
-        in_order = dict.fromkeys(sorted(self.observed.services, key=turn))
-        self._agenda.services.update(in_order)
-        self._agenda.statuses.update(in_order)
+        """Look at all Services, in the order in which they are to be served."""
+        turns = in_turn(self.observed.services, self.allocator, is_start=is_start)
+        self._agenda.services.update(dict.fromkeys(turns))
+        self._agenda.add_statuses(turns)
 
     def _note(self, touched: Touched) -> None:
         self._agenda.add_touched(touched)
@@ -333,6 +321,8 @@ class Reconciler:
             self._note(self.assignments.decide(key))
             self._agenda.statuses[key] = None
             after = self.assignments.verdicts.get(key)
+            if after is not None:
+                self._events += self._deprecations.take(self.observed.services[key])
             for verdict in filter(None, (before, after)):
                 self._agenda.pools.update(dict.fromkeys(verdict.pools))
 
@@ -392,10 +382,3 @@ class Reconciler:
     def done(self, write: Write, result: Result, now: float) -> None:
         """Take in how a write ended."""
         self._events += self._outcomes.done(write, result, now)
-
-
-def _seems_served(service: Service, held: tuple[IPAddress, ...]) -> bool:
-    """Tell whether a Service's status shows all that it was to have, and that is what it holds."""
-    assigned = service.condition(ServiceCondition.ASSIGNED)
-    shown = sorted(item.ip for item in service.ingress)
-    return assigned is not None and assigned.is_true and shown == sorted(map(str, held))

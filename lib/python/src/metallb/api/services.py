@@ -34,6 +34,10 @@ NATIVE_PREFIXES = ("metallb.io", "metallb.universe.tf")
 NATIVE_POOL_ANNOTATION = f"{NATIVE_PREFIXES[0]}/address-pool"
 NATIVE_ADDRESSES_ANNOTATION = f"{NATIVE_PREFIXES[0]}/loadBalancerIPs"
 NATIVE_SHARING_ANNOTATION = f"{NATIVE_PREFIXES[0]}/allow-shared-ip"
+_DEPRECATED = tuple(
+    f"{NATIVE_PREFIXES[1]}/{name.partition('/')[2]}"
+    for name in (NATIVE_POOL_ANNOTATION, NATIVE_ADDRESSES_ANNOTATION, NATIVE_SHARING_ANNOTATION)
+)
 ALLOCATED_FROM_ANNOTATION = f"{NATIVE_PREFIXES[0]}/ip-allocated-from-pool"
 """Written by us: which pool the addresses of a Service are of."""
 
@@ -98,6 +102,8 @@ class Service:
     native_sharing_annotation: str | None = None
     allocated_from: str | None = None
     hostname_annotation: str | None = None
+    deprecated_annotations: tuple[str, ...] = ()
+    """Names of those of MetalLB's that have its old prefix, whether they are read or not."""
 
     def condition(self, kind: ServiceCondition) -> Condition | None:
         """Find one of our conditions."""
@@ -135,6 +141,7 @@ class Service:
             self.native_sharing_annotation,
             self.retention_annotation,
             self.hostname_annotation,
+            self.deprecated_annotations,
         )
 
     @property
@@ -186,6 +193,7 @@ def read_service(value: JsonObject) -> Service:
         native_sharing_annotation=_native(annotations, NATIVE_SHARING_ANNOTATION),
         allocated_from=_text(annotations.get(ALLOCATED_FROM_ANNOTATION)),
         hostname_annotation=_text(annotations.get(HOSTNAME_ANNOTATION)),
+        deprecated_annotations=tuple(name for name in _DEPRECATED if name in annotations),
     )
 
 
