@@ -6,9 +6,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "dist"))
 
-from metallb.domain.bgp_passwords import COPY_LABEL, SOURCE_LABEL, bgp_passwords
-from metallb.domain.decisions import NAMESPACE
-from metallb.hook.bindings import NAMESPACE_OF_MODULE, OURS
+from metallb.domain.bgp_passwords import COPY_LABEL, SECRET_TYPE, SOURCE_LABEL, bgp_passwords
+from metallb.domain.decisions import NAMESPACE, UPSTREAM_NAMESPACE
+from metallb.hook.bindings import NAMESPACE_OF_MODULE, NATIVE_PEERS, OURS
 from metallb.hook.config import Binding, HookConfig
 from metallb.hook.runner import run
 
@@ -28,6 +28,20 @@ CONFIG = HookConfig(
             "Secret",
             "{namespace: .metadata.namespace, name: .metadata.name, data: .data}",
             labels=((SOURCE_LABEL, "true"),),
+        ),
+        Binding(
+            "native-peers",
+            NATIVE_PEERS,
+            "BGPPeer",
+            "{namespace: .metadata.namespace, passwordSecret: .spec.passwordSecret}",
+        ),
+        Binding(
+            "native-secrets",
+            "v1",
+            "Secret",
+            f'select(.type == "{SECRET_TYPE}")'
+            " | {namespace: .metadata.namespace, name: .metadata.name, data: .data}",
+            namespace=UPSTREAM_NAMESPACE,
         ),
         Binding(
             "copies",

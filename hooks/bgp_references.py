@@ -8,7 +8,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "lib" / "python" / "di
 
 from metallb.domain.bgp_passwords import SOURCE_LABEL
 from metallb.domain.bgp_references import bgp_references
-from metallb.domain.decisions import NAMESPACE
+from metallb.domain.decisions import NAMESPACE, UPSTREAM_NAMESPACE
 from metallb.hook.bindings import NATIVE_PEERS, OURS
 from metallb.hook.config import Binding, HookConfig
 from metallb.hook.runner import run
@@ -58,8 +58,15 @@ CONFIG = HookConfig(
             "own-secrets",
             "v1",
             "Secret",
-            f"{{name: .metadata.name, type, {KEYS}}}",
+            f"{{namespace: .metadata.namespace, name: .metadata.name, type, {KEYS}}}",
             namespace=NAMESPACE,
+        ),
+        Binding(
+            "native-secrets",
+            "v1",
+            "Secret",
+            f"{{namespace: .metadata.namespace, name: .metadata.name, type, {KEYS}}}",
+            namespace=UPSTREAM_NAMESPACE,
         ),
     ),
 )

@@ -42,6 +42,34 @@ def test_a_named_secret_is_copied_with_all_its_keys() -> None:
     assert (made["type"], made["data"]) == ("kubernetes.io/basic-auth", DATA)
 
 
+def test_a_secret_of_metallbs_namespace_is_copied_for_a_peer_of_metallbs_dialect() -> None:
+    def native(where: str, **ref: str) -> dict[str, Any]:
+        return {"namespace": where, "passwordSecret": ref}
+
+    upstream, here = "metallb-system", "d8-metallb"
+    peers = [
+        native(upstream, name="a"),
+        native(here, name="b", namespace=upstream),
+        native(here, name="own"),
+        native(here, name="c", namespace="net"),
+        native(upstream),
+    ]
+    secrets = [_secret(upstream, name) for name in ("a", "b", "unnamed")]
+    made = _decide(native_peers=peers, native_secrets=secrets, secrets=[_secret("net", "c")])
+    names = [
+        item.object["metadata"]["name"]
+        for item in made.operations
+        if isinstance(item, CreateOrUpdate)
+    ]
+    assert names == ["bgp-pwd-metallb-system-a", "bgp-pwd-metallb-system-b"]
+
+
+def test_the_other_dialect_needs_the_label_in_metallbs_namespace_too() -> None:
+    peers, secrets = [_peer("metallb-system")], [_secret("metallb-system")]
+    assert _decide(peers=peers, native_secrets=secrets, copies=[]) == Decision()
+    assert len(_decide(peers=peers, secrets=secrets, copies=[]).operations) == 1
+
+
 def test_a_copy_that_is_right_is_left_alone_and_a_stale_one_is_not() -> None:
     right = [{"name": "bgp-pwd-net-tor", "data": DATA}]
     assert _decide(peers=[_peer()], secrets=[_secret()], copies=right) == Decision()

@@ -105,11 +105,14 @@ def test_a_missing_password_is_told_on_the_peer() -> None:
     assert (reason, "has no key password" in message) == ("PasswordSecretInvalid", True)
 
 
-OUT_OF_REACH = (
-    "Secret metallb-system/tor is out of reach: speakers read those of namespace d8-metallb"
-)
+OUT_OF_REACH = "Secret net/tor must be in namespace d8-metallb or metallb-system"
 OURS, ELSEWHERE = "d8-metallb", "metallb-system"
-SECRET = {"name": "tor", "type": "kubernetes.io/basic-auth", "data": {"password": True}}
+SECRET = {
+    "namespace": OURS,
+    "name": "tor",
+    "type": "kubernetes.io/basic-auth",
+    "data": {"password": True},
+}
 
 
 @pytest.mark.parametrize(
@@ -128,8 +131,12 @@ SECRET = {"name": "tor", "type": "kubernetes.io/basic-auth", "data": {"password"
             "Secret d8-metallb/tor has no key password",
         ),
         (
-            {"name": "tor", "namespace": ELSEWHERE}, SECRET, "PasswordSecretWrongNamespace",
-            OUT_OF_REACH,
+            {"name": "tor", "namespace": "net"}, {**SECRET, "namespace": "net"},
+            "PasswordSecretWrongNamespace", OUT_OF_REACH,
+        ),
+        (
+            {"name": "tor", "namespace": ELSEWHERE}, SECRET, "PasswordSecretNotFound",
+            "no Secret metallb-system/tor",
         ),
     ],
 )  # fmt: skip
@@ -152,9 +159,27 @@ def test_the_secret_of_a_peer_of_metallb_is_judged(
 
 def test_a_secret_of_a_peer_without_a_namespace_is_in_that_of_the_peer() -> None:
     peer = {**PEER, "namespace": ELSEWHERE, "passwordSecret": {"name": "tor"}}
-    decision = bgp_references(situation(native_peers=[peer], own_secrets=[SECRET]))
-    [condition] = _patches(decision)["BGPPeer/tor"]
-    assert condition["reason"] == "PasswordSecretWrongNamespace"
+    reasons = []
+    for secrets in ([], [{**SECRET, "namespace": ELSEWHERE}]):
+        given = situation(native_peers=[peer], own_secrets=[SECRET], native_secrets=secrets)
+        [condition] = _patches(bgp_references(given))["BGPPeer/tor"]
+        reasons.append(condition["reason"])
+    assert reasons == ["PasswordSecretNotFound", "AllRight"]
+
+
+def test_a_secret_of_metallb_whose_copy_has_no_name_is_told() -> None:
+    ours = {**PEER, "passwordSecretRef": {"namespace": "metallb", "name": "system-tor"}}
+    peer = {**PEER, "namespace": ELSEWHERE, "passwordSecret": {"name": "tor"}}
+    given = situation(
+        peers=[ours],
+        secrets=[{"namespace": "metallb", "name": "system-tor", "data": {"password": True}}],
+        native_peers=[peer],
+        native_secrets=[{**SECRET, "namespace": ELSEWHERE}],
+    )
+    patches = _patches(bgp_references(given))
+    [condition] = patches["BGPPeer/tor"]
+    assert condition["reason"] == "PasswordSecretNameTaken"
+    assert patches["MetalLoadBalancerBGPPeer/tor"][0]["reason"] == "AllRight"
 
 
 def test_copies_of_one_name_are_told_apart() -> None:

@@ -241,6 +241,22 @@ async def test_passwords_are_copied_and_never_printed(
     assert (gone["operation"], gone["name"]) == ("DeleteInBackground", "bgp-pwd-net-tor")
 
 
+@of("bgp_passwords")
+async def test_only_a_secret_of_the_type_is_copied_for_a_peer_of_metallbs(hook: Run) -> None:
+    namespace = "metallb-system"
+    peer = object_of(
+        "metallb.io/v1beta2", "BGPPeer", "tor", namespace, spec={"passwordSecret": {"name": "tor"}}
+    )
+    made = []
+    for kind in ("Opaque", "kubernetes.io/basic-auth"):
+        secret = {**_secret("tor", namespace, password="s3cret"), "type": kind}
+        outputs = await hook.on(
+            "Group", native_peers=[peer], native_secrets=[secret], namespace=[NAMESPACE]
+        )
+        made.append([item["metadata"]["name"] for item in _made(outputs, "Secret")])
+    assert made == [[], ["bgp-pwd-metallb-system-tor"]]
+
+
 @of("bgp_references")
 async def test_what_is_missing_is_told_on_the_object(hook: Run) -> None:
     objects: dict[str, Any] = {

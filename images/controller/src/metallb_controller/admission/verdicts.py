@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from metallb.api.fields import listed
+from metallb.domain.decisions import UPSTREAM_NAMESPACE
 from metallb.domain.validation import validate, validate_deletion
 from metallb.domain.verdicts import Verdict
 from metallb_controller.admission.kinds import KINDS, Kind
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
     from metallb.api.meta import ObjectKey
     from metallb.domain.everything import Everything
-
-UPSTREAM_NAMESPACE = "metallb-system"
-"""Where MetalLB's manifests put objects; they are applied unchanged."""
 
 _NAMED_SERVICES = 3
 

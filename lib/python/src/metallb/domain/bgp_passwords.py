@@ -1,9 +1,11 @@
 """Passwords of BGP sessions: Secrets of users, brought to the module's namespace.
 
 A MetalLoadBalancerBGPPeer names a Secret of any namespace, which must carry a label that says that
-it is meant for this. Speakers may read Secrets of the module's namespace only, so a copy is made
-there, named after its source, and taken away when no peer names it any more. Passwords go from
-snapshot to patch; values and the release never hold them.
+it is meant for this. A BGPPeer names one of the module's namespace, which needs no copy, or one of
+`metallb-system`, where it has been since before the module came; it is of a type instead. Speakers
+may read Secrets of the module's namespace only, so a copy is made there, named after its source,
+and taken away when no peer names it any more. Passwords go from snapshot to patch; values and the
+release never hold them.
 
 A copy is of type `kubernetes.io/basic-auth`, which the API server refuses without a `password`:
 a source without one is not copied. Two sources whose copies would have one name (`a-b/c` and
@@ -21,6 +23,7 @@ from metallb.api.meta import ObjectKey
 from metallb.domain.decisions import (
     NAMESPACE,
     OUR_LABELS,
+    UPSTREAM_NAMESPACE,
     CreateOrUpdate,
     Decision,
     Delete,
@@ -69,10 +72,22 @@ def password_ref(peer: Fields) -> ObjectKey | None:
     return key if key.namespace and key.name else None
 
 
-def plan_copies(wanted: Iterable[ObjectKey], secrets: Iterable[Fields]) -> PasswordCopies:
+def native_password_ref(peer: Fields) -> ObjectKey | None:
+    """Read the Secret that a BGPPeer names; without a namespace it is in that of the peer."""
+    ref = peer.child("passwordSecret")
+    key = ObjectKey(ref.text("namespace") or peer.text("namespace"), ref.text("name"))
+    return key if key.namespace and key.name else None
+
+
+def plan_copies(
+    wanted: Iterable[ObjectKey],
+    secrets: Iterable[Fields],
+    taken: Mapping[str, ObjectKey] | None = None,
+) -> PasswordCopies:
     """Decide which of the named Secrets are copied.
 
-    `secrets` have `namespace`, `name` and `data`, of which only the keys are looked at.
+    `secrets` have `namespace`, `name` and `data`, of which only the keys are looked at; `taken` are
+    names of copies that others have.
     """
     keys_of = {
         ObjectKey(item.text("namespace"), item.text("name")): item.child("data").value
@@ -80,39 +95,51 @@ def plan_copies(wanted: Iterable[ObjectKey], secrets: Iterable[Fields]) -> Passw
     }
     sources: dict[str, ObjectKey] = {}
     faults: dict[ObjectKey, PasswordFault] = {}
+    holders = dict(taken or {})
     for key in sorted(set(wanted)):
         if key not in keys_of:
             faults[key] = PasswordFault.NOT_FOUND
         elif not keys_of[key].get(PASSWORD_KEY):
             faults[key] = PasswordFault.NO_PASSWORD
-        elif copy_name(key) in sources or not is_object_name(copy_name(key)):
+        elif holders.setdefault(copy_name(key), key) != key or not is_object_name(copy_name(key)):
             faults[key] = PasswordFault.NAME_TAKEN
         else:
             sources[copy_name(key)] = key
     return PasswordCopies(sources, faults)
 
 
+def plan_all(situation: Situation) -> tuple[PasswordCopies, PasswordCopies]:
+    """Decide what is copied for peers of Deckhouse's dialect, and for those of MetalLB's."""
+    refs = [password_ref(peer) for peer in situation.snapshot("peers")]
+    wanted = [ref for ref in refs if ref is not None]
+    plan = plan_copies(wanted, situation.snapshot("secrets"))
+    native_refs = [native_password_ref(peer) for peer in situation.snapshot("native-peers")]
+    foreign = [ref for ref in native_refs if ref and ref.namespace == UPSTREAM_NAMESPACE]
+    return plan, plan_copies(foreign, situation.snapshot("native-secrets"), plan.sources)
+
+
 def bgp_passwords(situation: Situation) -> Decision:
     """Make the copies that peers need, and delete the others.
 
-    Snapshots: `peers` with `passwordSecretRef`, `secrets` with `namespace`, `name` and `data`,
-    `copies` with `name` and `data`, `namespace` (whether there is one to write to).
+    Snapshots: `peers` with `passwordSecretRef`, `secrets` with `namespace`, `name` and `data`;
+    `native-peers` with `namespace` and `passwordSecret`, `native-secrets` like `secrets`, those of
+    `metallb-system` that are of the type; `copies` with `name` and `data`, `namespace` (whether
+    there is one to write to).
     """
     if not situation.snapshot("namespace"):
         return Decision()
-    secrets = situation.snapshot("secrets")
-    refs = [password_ref(peer) for peer in situation.snapshot("peers")]
-    plan = plan_copies([ref for ref in refs if ref is not None], secrets)
+    plan, native = plan_all(situation)
+    sources = {**native.sources, **plan.sources}
     data_of = {
         ObjectKey(item.text("namespace"), item.text("name")): item.mapping("data")
-        for item in secrets
+        for item in (*situation.snapshot("native-secrets"), *situation.snapshot("secrets"))
     }
     present = {item.text("name"): item.mapping("data") for item in situation.snapshot("copies")}
     decision = Decision()
-    for name, source in sorted(plan.sources.items()):
+    for name, source in sorted(sources.items()):
         if present.get(name) != data_of[source]:
             decision.operations.append(CreateOrUpdate(_copy(name, source, data_of[source])))
-    for name in sorted(present.keys() - plan.sources.keys() - {""}):
+    for name in sorted(present.keys() - sources.keys() - {""}):
         decision.operations.append(Delete(Target("v1", "Secret", name, NAMESPACE)))
     return decision
 

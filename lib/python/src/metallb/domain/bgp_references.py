@@ -23,10 +23,17 @@ from metallb.domain.bgp_passwords import (
     SOURCE_LABEL,
     PasswordFault,
     copy_name,
+    native_password_ref,
     password_ref,
-    plan_copies,
+    plan_all,
 )
-from metallb.domain.decisions import NAMESPACE, Decision, MergePatch, Target
+from metallb.domain.decisions import (
+    NAMESPACE,
+    UPSTREAM_NAMESPACE,
+    Decision,
+    MergePatch,
+    Target,
+)
 from metallb.domain.findings import Finding, events_of, metrics_of, rfc3339
 from metallb.domain.hook_metrics import HookMetric, MetricGroup
 from metallb.net.ranges import RangeSet, parse_whole_range
@@ -95,7 +102,8 @@ def bgp_references(situation: Situation) -> Decision:
     `passwordSecretRef`, `pools` with `addresses`, each with `name`, `uid`, `generation` and
     `conditions`; `secrets` with `namespace`, `name` and `data` (only its keys matter);
     `native-peers` like `peers`, with `namespace` and `passwordSecret`; `own-secrets`, those of the
-    module's namespace, with `name`, `type` and `data`.
+    module's namespace, and `native-secrets`, those of `metallb-system`, with `namespace`, `name`,
+    `type` and `data`.
     """
     judged = [
         *_judge_configurations(situation),
@@ -133,8 +141,7 @@ def _judge_configurations(situation: Situation) -> Iterator[Judged]:
 def _judge_peers(situation: Situation) -> Iterator[Judged]:
     peers = situation.snapshot("peers")
     refs = {item.text("name"): password_ref(item) for item in peers}
-    wanted = [ref for ref in refs.values() if ref is not None]
-    plan = plan_copies(wanted, situation.snapshot("secrets"))
+    plan, _ = plan_all(situation)
     for item in peers:
         ref = refs[item.text("name")]
         fault = None if ref is None else plan.faults.get(ref)
@@ -143,20 +150,25 @@ def _judge_peers(situation: Situation) -> Iterator[Judged]:
 
 
 def _judge_native_peers(situation: Situation) -> Iterator[Judged]:
-    secrets = {item.text("name"): item for item in situation.snapshot("own-secrets")}
+    secrets = {
+        ObjectKey(item.text("namespace"), item.text("name")): item
+        for item in (*situation.snapshot("own-secrets"), *situation.snapshot("native-secrets"))
+    }
+    _, plan = plan_all(situation)
     for item in situation.snapshot("native-peers"):
-        ref = item.child("passwordSecret")
-        key = ObjectKey(ref.text("namespace") or item.text("namespace"), ref.text("name"))
-        fault = _native_fault(key, secrets.get(key.name)) if key.name else None
+        key = native_password_ref(item)
+        fault = None if key is None else _native_fault(key, secrets.get(key), plan)
         faults = () if fault is None else ((".spec.passwordSecret", *fault),)
         kind, version = bgp_peers.KIND, bgp_peers.API_VERSION
         yield Judged(item, kind, BgpCondition.RESOLVED, faults, version)
 
 
-def _native_fault(key: ObjectKey, secret: Fields | None) -> tuple[PasswordFault, str] | None:
-    """Say why speakers do not get the password of a Secret of that name in their namespace."""
-    if key.namespace != NAMESPACE:
-        words = f"Secret {key} is out of reach: speakers read those of namespace {NAMESPACE}"
+def _native_fault(
+    key: ObjectKey, secret: Fields | None, plan: PasswordCopies
+) -> tuple[PasswordFault, str] | None:
+    """Say why speakers do not get the password of a Secret."""
+    if key.namespace not in (NAMESPACE, UPSTREAM_NAMESPACE):
+        words = f"Secret {key} must be in namespace {NAMESPACE} or {UPSTREAM_NAMESPACE}"
         return PasswordFault.WRONG_NAMESPACE, words
     if secret is None:
         return PasswordFault.NOT_FOUND, f"no Secret {key}"
@@ -165,6 +177,8 @@ def _native_fault(key: ObjectKey, secret: Fields | None) -> tuple[PasswordFault,
         return PasswordFault.WRONG_TYPE, words
     if not secret.child("data").value.get(PASSWORD_KEY):
         return PasswordFault.NO_PASSWORD, f"Secret {key} has no key {PASSWORD_KEY}"
+    if plan.faults.get(key) is PasswordFault.NAME_TAKEN:
+        return PasswordFault.NAME_TAKEN, f"the name of the copy of Secret {key} is taken"
     return None
 
 

@@ -26,6 +26,8 @@ OUR_LABELS = {"heritage": "deckhouse", "module": "metallb"}
 """Labels of every object that the module makes."""
 
 NAMESPACE = "d8-metallb"
+UPSTREAM_NAMESPACE = "metallb-system"
+"""Where MetalLB's manifests put objects; they are applied unchanged."""
 PLATFORM_NAMESPACE = "d8-system"
 """The module operator's own; what is to outlive the module is there."""
 
