@@ -37,6 +37,9 @@ FIRST = native("IPAddressPool", "first", addresses=["10.8.0.0/24"])
 SECOND = native("IPAddressPool", "second", addresses=["10.8.0.128/25", "10.8.1.0/24"])
 THIRD = native("IPAddressPool", "third", addresses=["10.8.0.0/28"])
 
+RACK = {"matchLabels": {"rack": "a"}}
+ONE_OF = {"key": "rack", "operator": "In", "values": ["a", "b"]}
+
 BY_SCHEMA = [
     pytest.param(peer("odd", "router.example.com"), "peerAddress", id="a peer's address"),
     pytest.param(peer("odd", "10.0.0.1", holdTime="1s"), "holdTime", id="a hold time"),
@@ -50,6 +53,41 @@ BY_SCHEMA = [
         native("IPAddressPool", "odd", addresses=["10.0.0.0/24"], namespaceQuota=0),
         "namespaceQuota", id="a quota",
     ),
+    pytest.param(
+        native("L2Advertisement", "odd", ipAddressPools=["a", "b", "a"]), "ipAddressPools",
+        id="a name twice",
+    ),
+    pytest.param(
+        native("BGPAdvertisement", "odd", nodeSelectors=[RACK, RACK]), "nodeSelectors",
+        id="a selector twice",
+    ),
+    pytest.param(
+        peer("odd", "10.0.0.1", nodeSelectors=[{"matchExpressions": [ONE_OF, ONE_OF]}]),
+        "matchExpressions", id="an expression twice",
+    ),
+    pytest.param(
+        native("IPAddressPool", "odd", addresses=["10.0.0.0/24"], serviceAllocation={
+            "serviceSelectors": [{"matchExpressions": [{**ONE_OF, "values": ["a", "a"]}]}],
+        }),
+        "values", id="a value twice",
+    ),
+    pytest.param(
+        native("BGPAdvertisement", "odd", communities=["1:2", "1:2"]), "communities",
+        id="a community twice",
+    ),
+    pytest.param(
+        native("Community", "odd", communities=[{"name": "x", "value": "1:2"},
+                                                {"name": "x", "value": "1:3"}]),
+        "communities", id="an alias twice",
+    ),
+    pytest.param(
+        native("BGPAdvertisement", "odd", communities=["large:1:2:4294967296"]),
+        "at most 4294967295", id="a large community that is too large",
+    ),
+    pytest.param(
+        native("Community", "odd", communities=[{"name": "x", "value": "large:9999999999:0:0"}]),
+        "at most 4294967295", id="an alias of one that is too large",
+    ),
 ]  # fmt: skip
 
 
@@ -60,6 +98,20 @@ async def test_1_what_one_object_alone_tells_is_refused_by_its_schema(
     with pytest.raises(ApiError, match=field) as caught:
         await bare.create(value)
     assert caught.value.status == 422
+
+
+BY_NONE = [
+    pytest.param(
+        native("BGPAdvertisement", "right", communities=["large:4294967295:0:00012", "1:2", "far"]),
+        id="communities",
+    ),
+    pytest.param(native("L2Advertisement", "right", nodeSelectors=[RACK, {}]), id="selectors"),
+]
+
+
+@pytest.mark.parametrize("value", BY_NONE)
+async def test_1_what_is_right_is_not_refused(bare: Site, value: Any) -> None:
+    await bare.create(value, dryRun="All")
 
 
 async def test_2_the_rest_is_stored_and_told_by_conditions(bare: Site) -> None:
