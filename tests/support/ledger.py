@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 LONG_AGO = "2026-11-23T12:00:00.000000Z"
 
 
+@cache
+def all_crds() -> tuple[dict[str, Any], ...]:
+    """Read all our kinds, once."""
+    paths = sorted(path for path in CRDS.rglob("*.yaml") if not path.name.startswith("doc-"))
+    return tuple(yaml.safe_load(path.read_text()) for path in paths)
+
+
 @dataclass(slots=True)
 class Ledger:
     """What a test does to the API server, and sees in it."""
@@ -42,8 +50,8 @@ class Ledger:
 
     async def set_up(self, *nodes: str) -> None:
         """Make what the controller and the module bring."""
-        crd = yaml.safe_load((CRDS / "virtualips.yaml").read_text())
-        await self.client.create(CUSTOM_RESOURCES, crd)
+        for crd in all_crds():
+            await self.client.create(CUSTOM_RESOURCES, crd)
         await self.client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         for node in nodes:
             await self.client.create(NODES, {"metadata": {"name": node}})

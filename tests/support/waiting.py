@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 DEADLINE_SECONDS = 20.0
 
@@ -18,3 +18,12 @@ async def until(condition: Callable[[], object], what: str = "") -> None:
     while not condition():
         assert loop.time() < ends_at, f"waited in vain for {what or condition}"
         await asyncio.sleep(0.002)
+
+
+async def until_it(condition: Callable[[], Awaitable[object]], what: str = "") -> None:
+    """Wait until a condition that has to be asked for holds; AssertionError after the deadline."""
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + DEADLINE_SECONDS
+    while not await condition():
+        assert loop.time() < ends_at, f"waited in vain for {what or condition}"
+        await asyncio.sleep(0.01)

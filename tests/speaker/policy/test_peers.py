@@ -1,0 +1,133 @@
+"""From peers of objects to what sockets need."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, ip_address
+from typing import Any
+
+import pytest
+
+from metallb.api.bfd_profiles import BFDTimers
+from metallb.api.bgp_peers import Timers
+from metallb.api.meta import Metadata, ObjectKey
+from metallb.api.nodes import Node
+from metallb.domain.peers import Peer
+from metallb_speaker.bfd.config import Endpoint
+from metallb_speaker.bgp.config import DynamicAsn
+from metallb_speaker.bgp.iana import Afi
+from metallb_speaker.peering.config import BfdMode, PeerConfig
+from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config, router_id
+from metallb_speaker.settings import BgpSettings
+
+DEFAULTS = BgpSettings(hold_seconds=60, connect_seconds=7)
+TOR = ip_address("10.0.0.1")
+
+
+def node(*addresses: str) -> Node:
+    meta = Metadata(ObjectKey("", "n1"), "", "", 0, "", False)
+    found = tuple(map(ip_address, addresses))
+    return Node(meta, {}, is_ready=True, is_network_available=True, addresses=found)
+
+
+NODE = node("fd00::11", "10.0.0.11")
+
+
+def peer(**said: Any) -> Peer:
+    usual: dict[str, Any] = {
+        "name": "tor", "of": ("BGPPeer", ObjectKey("m", "tor")), "my_asn": 65001,
+        "peer_asn": 65002, "address": TOR,
+    }  # fmt: skip
+    return Peer(**{**usual, **said})
+
+
+def nowhere(secret: ObjectKey) -> bytes | None:
+    return None
+
+
+def config(**said: Any) -> PeerConfig:
+    found = peer_config(peer(**said), NODE, nowhere, DEFAULTS)
+    assert isinstance(found, PeerConfig)
+    return found
+
+
+def test_what_is_not_said_has_the_defaults_of_the_settings() -> None:
+    found = config()
+    assert (found.address, found.port, found.password) == (TOR, 179, None)
+    assert (found.bfd, found.multihop, found.bind_interface) == (BfdMode.OFF, False, None)
+    session = found.session
+    assert (session.my_asn, session.peer_asn, session.local_asn) == (65001, 65002, None)
+    assert (session.hold_seconds, session.keepalive_seconds) == (60, None)
+    assert session.connect_seconds == 7
+    assert session.families == {Afi.IPV4}
+    assert session.graceful_restart_seconds is None
+
+
+def test_what_is_said_is_taken_over() -> None:
+    found = config(
+        peer_asn=0, dynamic_asn="external", local_asn=65009, timers=Timers(9, 2.6, 4),
+        interface="eth0", vrf="red", port=1790, is_dual_stack=True, is_graceful_restart=True,
+        is_multi_hop=True, node_sources=(("n1", ip_address("10.0.0.12")),), bfd=BFDTimers(),
+    )  # fmt: skip
+    assert (found.interface, found.bind_interface, found.port) == ("eth0", "red", 1790)
+    assert (found.source_address, found.multihop) == (ip_address("10.0.0.12"), True)
+    assert found.bfd is BfdMode.ON
+    session = found.session
+    assert (session.peer_asn, session.local_asn) == (DynamicAsn.EXTERNAL, 65009)
+    assert (session.hold_seconds, session.keepalive_seconds, session.connect_seconds) == (9, 3, 4)
+    assert session.families == {Afi.IPV4, Afi.IPV6}
+    assert session.graceful_restart_seconds == 120
+
+
+@pytest.mark.parametrize(
+    ("timers", "hold", "keepalive"),
+    [(Timers(0, 0), 0, None), (Timers(3, 0.2), 3, 1), (Timers(180, 60), 180, 60)],
+)
+def test_timers_are_whole_seconds(timers: Timers, hold: int, keepalive: int | None) -> None:
+    session = config(timers=timers).session
+    assert (session.hold_seconds, session.keepalive_seconds) == (hold, keepalive)
+
+
+def test_a_router_id_is_said_or_is_the_nodes_address_or_made_of_its_name() -> None:
+    assert router_id(peer(router_id=ip_address("192.0.2.1")), NODE) == 0xC0000201
+    assert router_id(peer(), NODE) == int(IPv4Address("10.0.0.11"))
+    made = router_id(peer(), node("fd00::11"))
+    assert made == 0xEC5479EB, "CRC-32 of the name is EB7954EC: little endian"
+
+
+def test_a_password_is_said_or_is_in_a_secret_or_there_is_no_session() -> None:
+    assert config(password="s3cret").password == b"s3cret"
+    named = peer(password_secret=ObjectKey("m", "s"))
+    found = peer_config(named, NODE, {ObjectKey("m", "s"): b"hidden"}.get, DEFAULTS)
+    assert isinstance(found, PeerConfig)
+    assert found.password == b"hidden"
+    assert "hidden" not in repr(found)
+    lacking = peer_config(named, NODE, nowhere, DEFAULTS)
+    assert lacking == Fault(PeerFault.PASSWORD_NOT_FOUND, "no Secret m/s is there")
+
+
+def test_what_cannot_be_is_a_fault() -> None:
+    found = peer_config(peer(password="x" * 81), NODE, nowhere, DEFAULTS)
+    assert isinstance(found, Fault)
+    assert found.reason is PeerFault.INVALID
+    assert "80 bytes" in found.message
+
+
+def test_bfd_has_the_profiles_timers_and_the_settings_for_the_rest() -> None:
+    assert bfd_config(peer(), "n1", DEFAULTS) is None
+    assert bfd_config(peer(bfd=BFDTimers(), address=None, interface="eth0"), "n1", DEFAULTS) is None
+    found = bfd_config(peer(bfd=BFDTimers(receive_interval=50, is_echo=True)), "n1", DEFAULTS)
+    assert found is not None
+    assert found.endpoint == Endpoint(TOR)
+    assert (found.receive_us, found.transmit_us, found.multiplier) == (50_000, 300_000, 3)
+    assert (found.is_echo, found.echo_us, found.minimum_ttl) == (True, 50_000, 254)
+    far = bfd_config(
+        peer(
+            bfd=BFDTimers(20, 30, 5, 40, is_echo=True, is_passive=True, minimum_ttl=250),
+            is_multi_hop=True, vrf="red", interface="eth0", source_address=ip_address("10.0.0.9"),
+        ),
+        "n1", DEFAULTS,
+    )  # fmt: skip
+    assert far is not None
+    assert far.endpoint == Endpoint(TOR, ip_address("10.0.0.9"), "eth0", "red", is_multihop=True)
+    assert (far.receive_us, far.transmit_us, far.multiplier) == (20_000, 30_000, 5)
+    assert (far.is_echo, far.is_passive, far.minimum_ttl) == (False, True, 250)
