@@ -365,6 +365,18 @@ def test_a_profile_may_come_later() -> None:
     assert validate(*peer("one", bfdProfile="fast"), known) == Verdict()
 
 
+def test_a_peer_that_is_watched_by_echoes_may_hear_of_ipv6() -> None:
+    """metallb.md §2 refuses it for an engine that has no echoes over IPv6; ours has."""
+    items = [
+        written("BFDProfile", "fast", echoMode=True),
+        peer("router", bfdProfile="fast"),
+        bgp(ipAddressPools=["pool"], peers=["router"]),
+        V6,
+    ]
+    for item in items:
+        assert validate(*item, everything_of(items)) == Verdict()
+
+
 def test_a_name_for_a_community_is_given_once() -> None:
     """metallb.md §2, §8.8.68."""
     known = everything_of([names("old", "a", "b"), names("new", "a")])
