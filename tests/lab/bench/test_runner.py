@@ -50,7 +50,8 @@ def choose(monkeypatch: pytest.MonkeyPatch, *benchmarks: Benchmark) -> None:
 
 def test_all_are_there() -> None:
     assert {item.id for item in runner.BENCHMARKS} == {
-        "ADMIT", "ALLOC", "F1", "F7", "F8", "F10", "F11", "HOOK", "POOL", "RESTART", "STREAM",
+        "ADMIT", "ALLOC", "BGP-CODEC", "F1", "F7", "F8", "F10", "F11", "HOOK", "POOL",
+        "RESTART", "STREAM",
     }  # fmt: skip
 
 

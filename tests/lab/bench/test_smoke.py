@@ -57,6 +57,13 @@ def test_admission(tmp_path: Path) -> None:
     assert_positive(found["ADMIT"])
 
 
+def test_bgp_codec(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "BGP-CODEC")
+    assert list(found) == ["BGP-CODEC", "BGP-CODEC-decode", "BGP-CODEC-each"]
+    for row in found.values():
+        assert_positive(row)
+
+
 @pytest.mark.netns
 @pytest.mark.slow
 @pytest.mark.timeout(400)

@@ -8,7 +8,7 @@ https://www.iana.org/assignments/bgp-well-known-communities
 Numbers from a peer may be any: `name_of` gives a text for those that we know and those we do not.
 """
 
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 from typing import Final, NamedTuple
 
 BGP_VERSION: Final = 4
@@ -206,7 +206,7 @@ class RouteRefreshSubtype(IntEnum):
     """EoRR: demarcates the ending of a route refresh."""
 
 
-class AttributeFlag(IntFlag):
+class AttributeFlag(IntEnum):
     """The high bits of the first octet of a path attribute (RFC 4271 §4.3)."""
 
     OPTIONAL = 0x80

@@ -30,7 +30,7 @@ from metallb_speaker.bgp.nlri import NlriError, read_nlri, read_nlri_with_path_i
 if TYPE_CHECKING:
     from metallb_speaker.bgp.prefixes import Prefix
 
-_CLASS: Final = OPTIONAL_TRANSITIVE.value
+_CLASS: Final = OPTIONAL_TRANSITIVE
 """The two flags that say of which class an attribute is."""
 
 _MP: Final = (AttributeCode.MP_REACH_NLRI, AttributeCode.MP_UNREACH_NLRI)
