@@ -154,7 +154,7 @@ def test_a_malformed_attribute_costs_what_the_table_says(case: Case) -> None:
     assert str(update.problems[0]).endswith(f": {case.approach.value}")
 
 
-def test_every_rule_has_a_case() -> None:
+def test_every_attribute_has_a_case() -> None:
     assert {case.attribute for case in CASES.values()} >= set(AttributeCode)
 
 
