@@ -24,7 +24,9 @@ help: ## list the targets
 demo: ## build a cluster on this machine, give Services addresses, kill a node, show the outage
 #> ARGS="--control-plane=real --nodes 5 --keep --json FILE"; needs root
 #> ARGS=--module installs the module itself: its images as pods under the real control plane
-	@$(SETUP) $(if $(findstring --module,$(ARGS)),pods,lab)
+#> ARGS="--mode bgp" announces to BIRD and FRR, which are installed first
+	@$(SETUP) $(if $(findstring --module,$(ARGS)),pods,$(if $(findstring \
+		--mode bgp,$(subst =, ,$(ARGS))),routers,lab))
 	@$(RUN) -m metallb_lab demo $(ARGS)
 
 test: ## run everything that checks this project, from lint to packets; needs root

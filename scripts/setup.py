@@ -3,6 +3,7 @@
     python3 scripts/setup.py python    uv and .venv: what `make check` needs
     python3 scripts/setup.py tools     and what `make tools` needs
     python3 scripts/setup.py lab       and root, network namespaces and the programs of the lab
+    python3 scripts/setup.py routers   the lab, and the routers that its nodes can speak BGP with
     python3 scripts/setup.py module    what `make module` builds images with, and root
     python3 scripts/setup.py pods      both of these, and what runs images as pods
     python3 scripts/setup.py test      the lab, images, and the browser that shows the form
@@ -107,6 +108,7 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "python": (),
     "tools": TOOL_NEEDS,
     "lab": LAB_NEEDS,
+    "routers": (*LAB_NEEDS, *ROUTER_NEEDS),
     "module": IMAGE_NEEDS,
     "pods": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS),
     "test": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS, *TEST_NEEDS),
@@ -115,6 +117,7 @@ LEVELS: Mapping[str, Sequence[Need]] = {
 OF_THE_LAB = "the lab makes network namespaces and opens raw sockets in them"
 ROOT_LEVELS = {
     "lab": OF_THE_LAB,
+    "routers": OF_THE_LAB,
     "pods": OF_THE_LAB,
     "module": "images are made of files that belong to root, in mount namespaces",
     "test": OF_THE_LAB,

@@ -71,6 +71,21 @@ def test_what_runs_the_environment_sets_it_up_first(target: str) -> None:
     assert re.match(r"\S+ scripts/setup.py \w+$", lines[0])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "level"),
+    [
+        ("", "lab"),
+        ("--mode l2 --json bgp.json", "lab"),
+        ("--module", "pods"),
+        ("--mode bgp", "routers"),
+        ("--nodes=5 --mode=bgp", "routers"),
+    ],
+)
+def test_a_demo_brings_what_it_needs_and_no_more(arguments: str, level: str) -> None:
+    lines = make("--dry-run", "demo", f"ARGS={arguments}").splitlines()
+    assert lines[0].endswith(f"scripts/setup.py {level}")
+
+
 def test_ci_runs_make_test() -> None:
     script = ROOT / ".ci/run"
     assert os.access(script, os.X_OK)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import setup
-from metallb_lab.preflight import COMMANDS
+from metallb_lab.preflight import COMMANDS, ROUTER_COMMANDS
 from setup import (
     BENCH_NEEDS,
     IMAGE_NEEDS,
@@ -82,6 +82,10 @@ def test_who_makes_images_is_told_why_that_needs_root() -> None:
 def test_what_the_lab_looks_for_before_it_starts_is_brought() -> None:
     brought = {(need.name, need.package) for need in LAB_NEEDS}
     assert {(name, package) for name, (package, _) in COMMANDS.items()} <= brought
+    routers = {(need.name, need.package) for need in ROUTER_NEEDS}
+    assert {(name, package) for name, (package, _) in ROUTER_COMMANDS.items()} == routers
+    assert set(LEVELS["routers"]) == {*LAB_NEEDS, *ROUTER_NEEDS}
+    assert not {*LEVELS["lab"]} & {*ROUTER_NEEDS}, "the ordinary demo needs no routers"
 
 
 def test_programs_files_and_modules_are_found_where_they_are(

@@ -21,6 +21,10 @@ from typing import cast
 from metallb_lab import netns
 
 PORT = 8080
+SO_RCVBUFFORCE = 33
+"""Not in Python's socket module."""
+WAITING_BYTES = 4 << 20
+"""Questions may wait while this process does not run: a busy machine is no lost request."""
 
 
 async def _answer(
@@ -75,6 +79,7 @@ async def serve_pod(name: str, node: str, namespace: str) -> None:
                 item.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             item.setblocking(False)
             item.bind((anywhere, PORT))
+        udp.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING_BYTES)
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await _answer(name, node, reader, writer)

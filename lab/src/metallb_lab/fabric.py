@@ -30,6 +30,8 @@ NODE_ASN, BIRD_ASN, FRR_ASN = 64_500, 64_501, 64_502
 VIP_PREFIXES = ("198.51.100.0/24", "2001:db8:100::/48")
 BIRD_ADDRESS, FRR_ADDRESS = "10.10.0.1", "10.10.0.2"
 TOR2_NUMBER = 2
+WAYS = 64
+"""So many nodes may share an address: as many as FRR knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ log stderr all;
 router id {BIRD_ADDRESS};
 protocol device {{ scan time 1; }}
 protocol direct {{ ipv4; ipv6; }}
-protocol kernel {{ ipv4 {{ export where source = RTS_BGP; }}; merge paths on; }}
-protocol kernel {{ ipv6 {{ export where source = RTS_BGP; }}; merge paths on; }}
+protocol kernel {{ ipv4 {{ export where source = RTS_BGP; }}; merge paths on limit {WAYS}; }}
+protocol kernel {{ ipv6 {{ export where source = RTS_BGP; }}; merge paths on limit {WAYS}; }}
 protocol bfd {{ interface "eth0" {{ {timers} }}; }}
 template bgp node {{
   local {BIRD_ADDRESS} as {BIRD_ASN};
@@ -97,7 +99,7 @@ def frr_configuration(nodes: Sequence[Host], options: FabricOptions) -> str:
         lines += [
             f" address-family {family} unicast",
             "  neighbor nodes activate",
-            "  maximum-paths 64",
+            f"  maximum-paths {WAYS}",
             " exit-address-family",
         ]
     return "\n".join(lines) + "\n"
@@ -134,6 +136,13 @@ class Fabric:
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
+
+    @property
+    def routers(self) -> dict[str, Bird | Frr]:
+        """The routers by name."""
+        return (
+            {"bird": self.bird, "frr": self.frr} if self.options.with_frr else {"bird": self.bird}
+        )
 
     @property
     def clients(self) -> dict[str, str]:

@@ -25,6 +25,12 @@ POD_COMMANDS: Mapping[str, tuple[str, str]] = {
 }
 """The same for labs with pods."""
 
+ROUTER_COMMANDS: Mapping[str, tuple[str, str]] = {
+    "bird": ("bird2", "is a router with which the nodes speak BGP"),
+    "/usr/lib/frr/bgpd": ("frr", "is a router with which the nodes speak BGP"),
+}
+"""The same for labs with routers."""
+
 _NET_ADMIN, _SYS_ADMIN = 12, 21
 
 

@@ -77,6 +77,42 @@ def test_all_of_it_holds_with_the_module_in_pods(tmp_path: Path) -> None:
     assert len(figures["vips"]) == 1 + 4 + 2
 
 
+def _check_bgp_figures(figures: dict[str, Any], nodes: int) -> None:
+    assert figures["ok"] is True
+    names = {f"n{number + 1}" for number in range(nodes)}
+    sessions = {(item["router"], item["node"]) for item in figures["sessions"]}
+    assert sessions == {(router, name) for router in ("bird", "frr") for name in names}
+    assert {item["bgp"] for item in figures["sessions"]} == {"Established"}
+    routes = {(item["router"], item["prefix"]): item for item in figures["routes"]}
+    assert set(routes) == {
+        ("bird", "198.51.100.0/32"),
+        ("bird", "2001:db8:100::/128"),
+        ("frr", "198.51.100.0/32"),
+        ("frr", "198.51.100.64/32"),
+    }
+    assert all(set(item["nodes"]) == names for item in routes.values())
+    assert routes["frr", "198.51.100.64/32"]["communities"] == ["64500:9"]
+    assert all(set(item["answers"]) == names for item in figures["spread"])
+    for act in ("drain", "drain_end", "node_return"):
+        assert sum(item["requests"] + item["other_requests"] for item in figures[act]) > 0
+        assert sum(item["lost"] + item["other_lost"] for item in figures[act]) == 0
+    for client in ("bird", "frr"):
+        hit = [item for item in figures["node_loss"] if item["client"] == client and item["flows"]]
+        assert all(0 < item["longest_gap_milliseconds"] <= 1000 for item in hit)
+        assert sum(item["lost"] for item in hit) > 0
+    assert sum(item["other_lost"] for item in figures["node_loss"]) == 0
+
+
+def test_all_of_it_holds_in_bgp_mode(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    done = _run("--mode", "bgp", "--json", str(file))
+    assert (done.returncode, _failures(done.stdout)) == (0, []), done.stdout + done.stderr
+    assert done.stdout.rstrip().splitlines()[-2].strip() == "holds    all of it held"
+    figures = json.loads(file.read_text())
+    assert (figures["control_plane"], figures["nodes"]) == ("embedded", 3)
+    _check_bgp_figures(figures, 3)
+
+
 def _owned_by(pid: int) -> str:
     for directory in instance.HOME.iterdir():
         owner = directory / "owner.json"
@@ -133,6 +169,12 @@ def test_a_wrong_number_of_nodes_is_refused_with_what_would_be_right() -> None:
     done = _run("--nodes", "1")
     assert done.returncode == 2
     assert "--nodes 1: from 2 to 50" in done.stderr
+
+
+def test_bgp_mode_with_the_module_is_refused() -> None:
+    done = _run("--mode", "bgp", "--module")
+    assert done.returncode == 2
+    assert "--mode bgp is without it" in done.stderr
 
 
 def test_a_lab_that_does_not_exist_cannot_be_ended() -> None:

@@ -1,15 +1,16 @@
 """`metallb-lab demo`: the product's main job on this machine, in under a minute.
 
-Builds a cluster of network namespaces, plays `metallb_lab.demo.script` on it, and ends with exit
-code 0 only if all of it held.
+Builds a cluster of network namespaces, plays one of the scripts on it (`script` in L2 mode,
+`module_script` with the module, `bgp_script` in BGP mode with two routers beside the cluster), and
+ends with exit code 0 only if all of it held.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
-import shlex
 import signal
 import sys
 from pathlib import Path
@@ -17,16 +18,22 @@ from typing import TYPE_CHECKING
 
 from metallb_lab import images, preflight, tools
 from metallb_lab.cluster import Cluster, ClusterOptions
+from metallb_lab.demo import bgp_site, look
 from metallb_lab.demo.background import Parent, run_apart
+from metallb_lab.demo.bgp_script import BgpDemo
 from metallb_lab.demo.module_script import ModuleDemo
 from metallb_lab.demo.screen import Screen
 from metallb_lab.demo.script import Demo
+from metallb_lab.fabric import BIRD_ASN, FRR_ASN, Fabric, FabricOptions
 from metallb_lab.pods import module
 from metallb_lab.pods.cluster import PodCluster
+from metallb_lab.routers.model import RouterError
 from metallb_lab.view import DeadlineError, LabError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
+
+    from metallb_lab.demo.play import Play
 
 REAL_TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kubectl")
 MODULE_TOOLS = (*REAL_TOOLS, "kube-scheduler", "kube-rbac-proxy", "helm", "gojq")
@@ -40,6 +47,10 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="metallb-lab demo", description="the main job on this machine, in under a minute"
     )
+    made.add_argument(
+        "--mode", choices=["l2", "bgp"], default="l2",
+        help="announce by ARP and NDP, or by BGP to BIRD and FRR",
+    )  # fmt: skip
     made.add_argument(
         "--control-plane", choices=["embedded", "real"], default="embedded",
         help="the lab's own API server, or kube-apiserver with etcd and kube-proxy",
@@ -60,7 +71,9 @@ def main(arguments: Sequence[str]) -> int:
     given = made.parse_args(arguments)
     if not 2 <= given.nodes <= MOST_NODES:
         made.error(f"--nodes {given.nodes}: from 2 to {MOST_NODES}, or no node could take over")
-    if lacking := preflight.missing(more=preflight.POD_COMMANDS if given.module else None):
+    if given.module and given.mode == "bgp":
+        made.error("--module plays in L2 mode; --mode bgp is without it")
+    if lacking := preflight.missing(more=_commands(given)):
         print("The demo cannot run here. Missing:", file=sys.stderr)
         for item in lacking:
             print(f"  {item}", file=sys.stderr)
@@ -73,6 +86,12 @@ def main(arguments: Sequence[str]) -> int:
     if given.keep:
         return run_apart(lambda parent: _run(given, parent))
     return _run(given, None)
+
+
+def _commands(given: argparse.Namespace) -> dict[str, tuple[str, str]]:
+    """Give what is wanted of the machine beside what any lab wants."""
+    pods = preflight.POD_COMMANDS if given.module else {}
+    return {**pods, **(preflight.ROUTER_COMMANDS if given.mode == "bgp" else {})}
 
 
 def _build(given: argparse.Namespace) -> None:
@@ -120,15 +139,15 @@ async def _demo(
     given: argparse.Namespace, screen: Screen, parent: Parent | None, stop: asyncio.Event
 ) -> int:
     screen.heading("A bare-metal cluster on this machine")
-    async with _cluster(given, screen) as cluster:
-        demo = _script(cluster, screen)
+    async with _cluster(given, screen) as cluster, _fabric(given, cluster, screen) as fabric:
+        demo = _script(cluster, fabric, screen)
         try:
             await demo.run()
-        except (DeadlineError, LabError) as error:
+        except (DeadlineError, LabError, RouterError) as error:
             screen.check(False, f"the demo went to its end: {error}")
         code = _summary(demo, screen, given.json)
         if parent is not None:
-            _tell_how_to_look(cluster, screen)
+            look.tell(cluster, fabric, screen)
             parent.release(code, cluster.instance.directory / "logs" / "demo.log")
             await stop.wait()
     return code
@@ -141,13 +160,32 @@ def _cluster(given: argparse.Namespace, screen: Screen) -> Cluster:
     return Cluster(options, say=screen.step)
 
 
-def _script(cluster: Cluster, screen: Screen) -> Demo:
+@contextlib.asynccontextmanager
+async def _fabric(
+    given: argparse.Namespace, cluster: Cluster, screen: Screen
+) -> AsyncIterator[Fabric | None]:
+    if given.mode != "bgp":
+        yield None
+        return
+    options = FabricOptions(
+        password=bgp_site.PASSWORD,
+        bfd_milliseconds=bgp_site.BFD_MILLISECONDS,
+        bfd_multiplier=bgp_site.BFD_MULTIPLIER,
+    )
+    async with Fabric(cluster, options) as fabric:
+        screen.step(f"BIRD (AS {BIRD_ASN}) and FRR (AS {FRR_ASN}), and a client behind each")
+        yield fabric
+
+
+def _script(cluster: Cluster, fabric: Fabric | None, screen: Screen) -> Play:
+    if fabric is not None:
+        return BgpDemo(cluster, fabric, screen)
     if isinstance(cluster, PodCluster):
         return ModuleDemo(cluster, screen)
     return Demo(cluster, screen)
 
 
-def _summary(demo: Demo, screen: Screen, file: Path | None) -> int:
+def _summary(demo: Play, screen: Screen, file: Path | None) -> int:
     figures = demo.figures
     figures.failures = list(screen.failures)
     figures.seconds = round(screen.seconds, 1)
@@ -163,24 +201,3 @@ def _summary(demo: Demo, screen: Screen, file: Path | None) -> int:
         file.write_text(json.dumps(figures.to_json(), indent=2) + "\n")
         screen.step(f"figures: {file}")
     return 1 if figures.failures else 0
-
-
-def _tell_how_to_look(cluster: Cluster, screen: Screen) -> None:
-    name, home = cluster.instance.name, cluster.instance.directory
-    kubeconfig = shlex.quote(str(cluster.plane.outside_kubeconfig))
-    try:
-        kubectl = shlex.quote(str(tools.find("kubectl")))
-    except tools.ToolError:
-        kubectl = "kubectl"
-    address = next(iter(cluster.announcers()), "VIP")
-    node = cluster.topology.nodes[0].name
-    screen.heading(f"The cluster goes on running; its name is {name}. Look around:")
-    screen.hint(f"export KUBECONFIG={kubeconfig}")
-    screen.hint(f"{kubectl} get svc,vip,mlbc,nodes")
-    screen.hint(f"{kubectl} describe vip {address.replace(':', '-')}")
-    screen.hint(f"ip netns exec {name}-client curl -s http://{address}/")
-    screen.hint(f"ip netns exec {name}-{node} tcpdump -ni eth0 arp or icmp6")
-    screen.hint(f"tail -f {home}/logs/*.log")
-    screen.hint(f"ip -n {name}-sw link set p-{node} down     # pull the cable of {node}")
-    python = shlex.quote(sys.executable)
-    screen.hint(f"{python} -m metallb_lab down {name}     # end it")

@@ -51,16 +51,11 @@ class VipMeasured:
 
 
 @dataclass(slots=True)
-class Figures:
-    """All of a demo."""
+class Outcome:
+    """What every demo tells."""
 
     control_plane: str
     nodes: int
-    vips: list[VipShown] = field(default_factory=list)
-    planned_move: list[VipMeasured] = field(default_factory=list)
-    node_loss: list[VipMeasured] = field(default_factory=list)
-    node_return: list[VipMeasured] = field(default_factory=list)
-    speakers_rolled: list[VipMeasured] = field(default_factory=list)
     module_seconds: dict[str, float] = field(default_factory=dict)
     """With the module: how long its steps took, by step."""
     failures: list[str] = field(default_factory=list)
@@ -69,6 +64,17 @@ class Figures:
     def to_json(self) -> dict[str, Any]:
         """Give everything as JSON values."""
         return {**asdict(self), "ok": not self.failures}
+
+
+@dataclass(slots=True)
+class Figures(Outcome):
+    """All of the demo of L2 mode."""
+
+    vips: list[VipShown] = field(default_factory=list)
+    planned_move: list[VipMeasured] = field(default_factory=list)
+    node_loss: list[VipMeasured] = field(default_factory=list)
+    node_return: list[VipMeasured] = field(default_factory=list)
+    speakers_rolled: list[VipMeasured] = field(default_factory=list)
 
 
 def measured(

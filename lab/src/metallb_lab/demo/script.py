@@ -13,6 +13,14 @@ from typing import TYPE_CHECKING
 
 from metallb_lab import objects, probes
 from metallb_lab.demo.figures import Figures, VipMeasured, VipShown, measured
+from metallb_lab.demo.play import (
+    AFTERWARDS_SECONDS,
+    EXCLUDE_LABEL,
+    LONGEST_OUTAGE_MILLISECONDS,
+    WAIT_SECONDS,
+    Play,
+    but_not,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,29 +34,20 @@ IPV4_RANGE, IPV6_RANGE = "10.10.128.10-10.10.128.99", "fd10::1:0:10-fd10::1:0:99
 SERVICES = {"shop": 1, "web": 4, "dual": 2}
 """Service -> how many addresses it gets."""
 
-EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 PROBE_SECONDS = 0.002
-LONGEST_OUTAGE_MILLISECONDS = 1000.0
-"""More than this is no fraction of a second; what is usual is printed."""
-AFTERWARDS_SECONDS = 0.5
-"""How long the client goes on asking once the cluster says that all is done."""
-
 CLIENT_LEARNS_SECONDS = 2.0
 """An announcement is repeated within this time, ARP's and NDP's."""
 
-WAIT_SECONDS = 40.0
 
+class Demo(Play):
+    """One run on one cluster, in L2 mode."""
 
-class Demo:
-    """One run on one cluster."""
-
+    figures: Figures
     probe_seconds = PROBE_SECONDS
 
     def __init__(self, cluster: Cluster, screen: Screen) -> None:
-        self._cluster = cluster
-        self._screen = screen
+        super().__init__(cluster, screen)
         self._client = cluster.topology.hosts["client"].namespace
-        self._nodes = [host.name for host in cluster.topology.nodes]
         self.figures = Figures(cluster.options.control_plane, len(self._nodes))
 
     async def run(self) -> None:
@@ -58,18 +57,6 @@ class Demo:
         await self._planned_move()
         lost = await self._node_dies()
         await self._node_returns(lost)
-
-    # -- before ------------------------------------------------------------------------------------
-
-    async def _start_pods(self) -> None:
-        cluster = self._cluster
-        for node in self._nodes:
-            await cluster.add_pod(f"web-{node}", node, {"app": "web"})
-        await cluster.until(
-            lambda: {item.node for item in cluster.roll if item.is_present} >= set(self._nodes),
-            WAIT_SECONDS, "every speaker is on the roll",
-        )  # fmt: skip
-        self._screen.step(f"{len(self._nodes)} web servers in pods, a speaker alive on each node")
 
     # -- act one -----------------------------------------------------------------------------------
 
@@ -144,7 +131,7 @@ class Demo:
         hosts = self._cluster.topology.hosts
         wrong = [vip.address for vip in self.figures.vips if hosts[vip.owner].mac() != vip.mac]
         self._screen.check(
-            not wrong, "each VIP's MAC at the client is its owner's" + _listed(wrong)
+            not wrong, "each VIP's MAC at the client is its owner's" + but_not(wrong)
         )
 
     def _check_balance(self) -> None:
@@ -213,14 +200,6 @@ class Demo:
         self._check_loss(node)
         return node
 
-    async def _pod_counts_no_more(self, node: str) -> None:
-        """Let the web server of a dead node not count as ready, as its cluster would."""
-        await self._cluster.set_pod_ready(f"web-{node}", is_ready=False)
-
-    async def _pod_counts_again(self, node: str) -> None:
-        """Let the web server of a node that is back count as ready."""
-        await self._cluster.set_pod_ready(f"web-{node}", is_ready=True)
-
     def _check_loss(self, node: str) -> None:
         taken = [vip for vip in self.figures.node_loss if vip.before == node]
         others = [vip for vip in self.figures.node_loss if vip.before != node]
@@ -240,7 +219,7 @@ class Demo:
         self._screen.check(
             not touched,
             f"the {len(others)} VIPs of other nodes stayed where they were and went on answering "
-            f"(what they lost went to the pod of {node}){_listed(touched)}",
+            f"(what they lost went to the pod of {node}){but_not(touched)}",
         )
 
     # -- act four ----------------------------------------------------------------------------------
@@ -303,7 +282,3 @@ class Demo:
 
     async def _until_balanced(self) -> None:
         await self._cluster.until(self._is_balanced, WAIT_SECONDS, "VIPs are spread evenly again")
-
-
-def _listed(addresses: Sequence[str]) -> str:
-    return f", but not {', '.join(addresses)}" if addresses else ""
