@@ -37,6 +37,7 @@ class Node:
     is_frozen: bool = False
     """Neither sends nor receives, as a node that has died."""
     loops_echoes: bool = True
+    alarm_at: float = float("inf")
 
     def session(self) -> Session:
         """Give the only session."""
@@ -62,6 +63,7 @@ class BfdWire:
         self.ttl = 255
         self._count = count()
         self._flying: list[tuple[float, int, Node, Node, bytes, bool, int]] = []
+        self._alarms: list[tuple[float, int, Node]] = []
 
     def node(self, address: str) -> Node:
         """Add a system, or start one anew that was there before."""
@@ -84,17 +86,10 @@ class BfdWire:
     def run(self, seconds: float) -> None:
         """Let time pass."""
         end_at = self.now + seconds
-        while True:
-            at = self._next_at()
-            if at is None or at > end_at:
-                break
+        while (at := self._next_at()) is not None and at <= end_at:
             self.now = max(self.now, at)
             self._deliver()
-            for node in self.nodes.values():
-                due_at = node.sessions.get_timer()
-                if not node.is_frozen and due_at is not None and due_at <= self.now:
-                    node.sessions.handle_timer(self.now)
-                    self._drain(node)
+            self._ring()
         self.now = end_at
 
     def run_until(self, is_so: Callable[[], bool], limit_seconds: float) -> float:
@@ -106,10 +101,27 @@ class BfdWire:
         return self.now - began_at
 
     def _next_at(self) -> float | None:
-        timers = [node.sessions.get_timer() for node in self.nodes.values() if not node.is_frozen]
-        times = [at for at in timers if at is not None]
-        times += [self._flying[0][0]] if self._flying else []
+        times = [heap[0][0] for heap in (self._alarms, self._flying) if heap]
         return min(times, default=None)
+
+    def _ring(self) -> None:
+        """Call those whose timers are due; an alarm may be older than what its node wants now."""
+        while self._alarms and self._alarms[0][0] <= self.now:
+            _, _, node = heapq.heappop(self._alarms)
+            if node.is_frozen or self.nodes.get(node.address) is not node:
+                continue
+            due_at = node.sessions.get_timer()
+            if due_at is not None and due_at <= self.now:
+                node.sessions.handle_timer(self.now)
+                self._drain(node)
+            node.alarm_at = float("inf")
+            self._set_alarm(node)
+
+    def _set_alarm(self, node: Node) -> None:
+        due_at = node.sessions.get_timer()
+        if due_at is not None and due_at < node.alarm_at:
+            node.alarm_at = due_at
+            heapq.heappush(self._alarms, (due_at, next(self._count), node))
 
     def _drain(self, node: Node) -> None:
         while event := node.sessions.next_event():
@@ -122,6 +134,7 @@ class BfdWire:
             target = self.nodes.get(datagram.endpoint.peer_address)
             if target is not None:
                 self.send(node, target, datagram.data, is_echo=datagram.is_echo)
+        self._set_alarm(node)
 
     def send(
         self, source: Node, target: Node, data: bytes, *, is_echo: bool = False, ttl: int = 0
