@@ -66,18 +66,6 @@ def test_the_same_range_twice_in_one_object() -> None:
     assert overlaps(everything, "10.0.0.1") == []
 
 
-def test_how_long_prefixes_must_be_to_fit_into_all_ranges() -> None:
-    everything = Everything()
-    key = ObjectKey("d8-metallb", "a")
-    assert everything.least_lengths(POOL, key) == (0, 0)
-    everything.put(POOL, pool("a", "10.0.0.0/24", "10.0.1.0-10.0.1.20", "fd00::/64"))
-    assert everything.least_lengths(POOL, key) == (28, 64)
-    everything.put(POOL, pool("a", "10.0.0.0/24"))
-    assert everything.least_lengths(POOL, key) == (24, 0)
-    everything.put(POOL, pool("a"))
-    assert everything.least_lengths(POOL, key) == (0, 0)
-
-
 RANGES = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(sorted)
 
 

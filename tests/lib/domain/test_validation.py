@@ -397,6 +397,44 @@ def test_a_thousand_faults_are_not_all_told() -> None:
     assert found.warnings[-1] == "and 980 more"
 
 
+def test_of_an_advertisement_that_is_too_wide_for_many_a_few_are_told() -> None:
+    pools = [native(f"p{index:03}", f"10.0.{index}.0/24") for index in range(100)]
+    for names in ([], [f"p{index:03}" for index in range(100)]):
+        wide = bgp(aggregationLength=20, ipAddressPools=names)
+        found = validate(*wide, everything_of(pools))
+        assert len(found.errors) == 20
+        assert "20 is wider than 10.0." in found.errors[0]
+        assert found.errors[-1] == "and more of that sort"
+
+
+def test_what_both_cover_is_found_however_they_choose() -> None:
+    """By name, by label, both, or all: each way round."""
+    red = {"ipAddressPoolSelectors": [{"matchLabels": {"team": "red"}}]}
+    blue = {"ipAddressPoolSelectors": [{"matchLabels": {"team": "blue"}}]}
+    pools = [
+        written("IPAddressPool", "a", labels={"team": "red"}, addresses=["10.0.0.0/24"]),
+        written("IPAddressPool", "b", labels={"team": "blue"}, addresses=["10.0.1.0/24"]),
+    ]
+    in_common: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+        ({}, {}, "a"), ({}, blue, "b"), (red, red, "a"), (red, {"ipAddressPools": ["a"]}, "a"),
+        ({"ipAddressPools": ["b"]}, {"ipAddressPools": ["b"]}, "b"),
+        (red | {"ipAddressPools": ["b"]}, blue, "b"),
+    ]  # fmt: skip
+    apart: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        (red, blue),
+        ({"ipAddressPools": ["a"]}, blue),
+        (red, {"ipAddressPools": ["b"]}),
+    ]
+    for one, other, pool in in_common:
+        for first, second in ((one, other), (other, one)):
+            known = everything_of([*pools, bgp("two", localPref=7, **second)])
+            [error] = validate(*bgp("one", **first), known).errors
+            assert f"of pool {pool};" in error
+    for first, second in [*apart, *((other, one) for one, other in apart)]:
+        known = everything_of([*pools, bgp("two", localPref=7, **second)])
+        assert validate(*bgp("one", **first), known).errors == ()
+
+
 # -- deletions -------------------------------------------------------------------------------------
 
 

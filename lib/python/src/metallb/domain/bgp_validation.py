@@ -9,6 +9,7 @@ Nodes count where `Everything` has them. Without, two selectors that differ are 
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from metallb.api import (
@@ -48,8 +49,11 @@ if TYPE_CHECKING:
     from metallb.api.load_balancer_pools import MetalLoadBalancerPool
     from metallb.api.selectors import LabelSelector
     from metallb.domain.everything import Everything
+    from metallb.domain.pool_groups import PoolGroup
 
 NODE = "Node"
+_TOLD = 20
+"""So many faults of one advertisement are told."""
 
 
 # -- advertisements --------------------------------------------------------------------------------
@@ -58,33 +62,62 @@ NODE = "Node"
 def judge_advertisement(item: BGPAdvertisement, everything: Everything) -> Verdict:
     """Judge a BGPAdvertisement."""
     written = written_natively(Notes(), {}, item)
-    errors: list[str] = []
-    length, length_v6 = item.routes.aggregation_length, item.routes.aggregation_length_v6
-    if (length, length_v6) != (LENGTH, LENGTH_V6):
-        for pool in _covered(item, everything):
-            least, least_v6 = everything.least_lengths(ip_address_pools.KIND, pool.meta.key)
-            if length < least or length_v6 < least_v6:
-                errors += map(str, too_wide(written, pool.name, pool.ranges))
-    for other in everything.of(bgp_advertisements.KIND).values():
-        if other.meta.key == item.meta.key or not _are_rivals(written, other, everything):
-            continue
-        for pool in _covered(other, everything):
-            if item.pools.covers(pool.name, pool.labels) and _meet(written, other, pool):
-                errors.append(_contradiction(written, other, pool.name))
-                break
-    return Verdict(tuple(errors), tuple(_doubts(item, everything)))
+    errors = chain(
+        _too_wide_natively(item, written, everything), _rivalries(item, written, everything)
+    )
+    found = list(islice(errors, _TOLD))
+    if next(errors, None) is not None:
+        found[-1] = "and more of that sort"
+    return Verdict(tuple(found), tuple(_doubts(item, everything)))
 
 
-def _covered(item: BGPAdvertisement, everything: Everything) -> Iterator[IPAddressPool]:
-    """Give the pools of an advertisement, without a walk over all where it names its own."""
+def _too_wide_natively(
+    item: BGPAdvertisement, written: Written, everything: Everything
+) -> Iterator[str]:
+    lengths = item.routes.aggregation_length, item.routes.aggregation_length_v6
+    if lengths == (LENGTH, LENGTH_V6):
+        return
     pools = everything.of(ip_address_pools.KIND)
-    if item.pools.names and not item.pools.selectors:
-        keys = (ObjectKey(item.meta.key.namespace, name) for name in item.pools.names)
-        yield from (pools[key] for key in keys if key in pools)
-    elif not item.pools.selectors:
-        yield from pools.values()
-    else:
-        yield from (pool for pool in pools.values() if item.pools.covers(pool.name, pool.labels))
+    families = everything.groups(ip_address_pools.KIND).families
+    for group, keys in _chosen(item, families, everything):
+        narrow = group.too_narrow(lengths)
+        if keys is not group.least:
+            narrow = iter({*keys}.intersection(narrow))
+        for key in narrow:
+            yield from map(str, too_wide(written, key.name, pools[key].ranges))
+
+
+def _chosen(
+    item: BGPAdvertisement, families: Iterable[frozenset[Family]], everything: Everything
+) -> Iterator[tuple[PoolGroup, Iterable[ObjectKey]]]:
+    """Give the pools of an advertisement that have ranges of some families, by groups."""
+    named = [ObjectKey(item.meta.key.namespace, name) for name in item.pools.names]
+    return everything.groups(ip_address_pools.KIND).chosen(item.pools, named, families)
+
+
+def _rivalries(item: BGPAdvertisement, written: Written, everything: Everything) -> Iterator[str]:
+    """Say with which others it contradicts itself, and for which pool."""
+    for other in everything.of(bgp_advertisements.KIND).values():
+        if other.meta.key != item.meta.key and _are_rivals(written, other, everything):
+            pool = _pool_of_both(item, other, written, everything)
+            if pool is not None:
+                yield _contradiction(written, other, pool)
+
+
+def _pool_of_both(
+    item: BGPAdvertisement, other: BGPAdvertisement, written: Written, everything: Everything
+) -> str | None:
+    """Name a pool of which both announce the same prefixes."""
+    few, many = (item, other) if item.pools.names and not item.pools.selectors else (other, item)
+    names = frozenset(many.pools.names)
+    known = everything.groups(ip_address_pools.KIND).families
+    meeting = [families for families in known if _meet(written, other, families)]
+    for group, keys in _chosen(few, meeting, everything):
+        is_whole = many.pools.covers("", group.labels)
+        for key in keys:
+            if is_whole or key.name in names:
+                return key.name
+    return None
 
 
 def unknown(
@@ -177,7 +210,8 @@ def _against(
     """Say what is wrong with an advertisement of a pool, and between it and others of the pool."""
     yield from map(str, too_wide(item, pool.name, pool.ranges))
     for other in others:
-        if _are_rivals(item, other, everything) and _meet(item, other, pool):
+        families = {each.range.family for each in pool.ranges}
+        if _are_rivals(item, other, everything) and _meet(item, other, families):
             yield _contradiction(item, other, pool.name)
 
 
@@ -203,17 +237,13 @@ def _are_rivals(one: Written, other: Written | BGPAdvertisement, everything: Eve
     )
 
 
-def _meet(
-    one: Written,
-    other: Written | BGPAdvertisement,
-    pool: IPAddressPool | MetalLoadBalancerPool,
-) -> bool:
-    """Tell whether two advertisements have a prefix of a pool in common."""
+def _meet(one: Written, other: Written | BGPAdvertisement, families: Iterable[Family]) -> bool:
+    """Tell whether two advertisements have a prefix of a pool of these families in common."""
     differs = {
         Family.IPV4: one.routes.aggregation_length != other.routes.aggregation_length,
         Family.IPV6: one.routes.aggregation_length_v6 != other.routes.aggregation_length_v6,
     }
-    return not all(differs[family] for family in {each.range.family for each in pool.ranges})
+    return not all(differs[family] for family in families)
 
 
 def _share_nodes(

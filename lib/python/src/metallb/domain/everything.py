@@ -6,8 +6,8 @@ next to each: those that share an address with a range are found by walking back
 nothing before reaches it. The list is put in order when it is first asked for after a change, which
 costs little as most of it is in order already.
 
-With each pool is kept how long prefixes must be that fit into its ranges, for advertisements that
-cover thousands of pools.
+Advertisements that cover thousands of pools are judged by groups of them
+(`metallb.domain.pool_groups`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from metallb.net.addresses import Family
-from metallb.net.ranges import widest_prefix
+from metallb.domain.pool_groups import PoolGroups
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from metallb.api.meta import ObjectKey
     from metallb.api.pool_options import PoolRange
+    from metallb.net.addresses import Family
     from metallb.net.ranges import AddressRange
 
 
@@ -41,7 +41,7 @@ class Everything:
     def __init__(self) -> None:
         self._kinds: dict[str, dict[ObjectKey, Any]] = {}
         self._ranges: dict[Family, _Ranges] = {}
-        self._lengths: dict[tuple[str, ObjectKey], tuple[int, int]] = {}
+        self._groups: dict[str, PoolGroups] = {}
 
     def of(self, kind: str) -> Mapping[ObjectKey, Any]:
         """Give the objects of a kind."""
@@ -52,24 +52,22 @@ class Everything:
         key = parsed.meta.key
         self.remove(kind, key)
         self._kinds.setdefault(kind, {})[key] = parsed
-        lengths = {Family.IPV4: 0, Family.IPV6: 0}
-        for item in _ranges_of(parsed):
+        ranges = _ranges_of(parsed)
+        for item in ranges:
             self._of_family(item).add(Overlap(kind, key, item))
-            family = item.range.family
-            lengths[family] = max(lengths[family], widest_prefix(item.range))
-        if any(lengths.values()):
-            self._lengths[kind, key] = lengths[Family.IPV4], lengths[Family.IPV6]
+        if ranges:
+            self.groups(kind).put(key, getattr(parsed, "labels", {}), ranges)
 
     def remove(self, kind: str, key: ObjectKey) -> None:
         """Forget an object, if it is known."""
         before = self._kinds.get(kind, {}).pop(key, None)
-        self._lengths.pop((kind, key), None)
+        self.groups(kind).remove(key)
         for item in _ranges_of(before):
             self._of_family(item).remove(Overlap(kind, key, item))
 
-    def least_lengths(self, kind: str, key: ObjectKey) -> tuple[int, int]:
-        """Give how long prefixes of both families must be to fit into each range of an object."""
-        return self._lengths.get((kind, key), (0, 0))
+    def groups(self, kind: str) -> PoolGroups:
+        """Give the pools of a kind in groups; those without ranges are in none."""
+        return self._groups.setdefault(kind, PoolGroups())
 
     def overlapping(self, kind: str, key: ObjectKey, wanted: AddressRange) -> list[Overlap]:
         """Give the ranges of other objects that share addresses with one, by first address."""
