@@ -20,7 +20,7 @@ CONFIG = HookConfig(
             "peers",
             OURS,
             "MetalLoadBalancerBGPPeer",
-            ".spec | {passwordSecretRef}",
+            ".spec | {passwordSecretRef, tcpAuthentication}",
         ),
         Binding(
             "secrets",
@@ -33,7 +33,7 @@ CONFIG = HookConfig(
             "native-peers",
             NATIVE_PEERS,
             "BGPPeer",
-            "{namespace: .metadata.namespace, passwordSecret: .spec.passwordSecret}",
+            "{namespace: .metadata.namespace} + (.spec | {passwordSecret, tcpAuthentication})",
         ),
         Binding(
             "native-secrets",

@@ -33,7 +33,7 @@ CONFIG = HookConfig(
             "peers",
             OURS,
             "MetalLoadBalancerBGPPeer",
-            f"{{{IDENTITY}, passwordSecretRef: .spec.passwordSecretRef}}",
+            f"{{{IDENTITY}}} + (.spec | {{passwordSecretRef, tcpAuthentication}})",
         ),
         Binding(
             "pools",
@@ -52,7 +52,8 @@ CONFIG = HookConfig(
             "native-peers",
             NATIVE_PEERS,
             "BGPPeer",
-            f"{{namespace: .metadata.namespace, {IDENTITY}, passwordSecret: .spec.passwordSecret}}",
+            f"{{namespace: .metadata.namespace, {IDENTITY}}}"
+            " + (.spec | {passwordSecret, tcpAuthentication})",
         ),
         Binding(
             "own-secrets",

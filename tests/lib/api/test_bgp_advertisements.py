@@ -32,6 +32,8 @@ def test_a_whole_advertisement_is_read() -> None:
         aggregationLength=24,
         aggregationLengthV6=64,
         localPref=4294967295,
+        med=0,
+        prepend=10,
         communities=["64512:1", "edge", "large:1:2:3"],
         peers=["router"],
     )
@@ -47,6 +49,8 @@ def test_a_whole_advertisement_is_read() -> None:
             RouteCommunity("edge", "communities[1]"),
             RouteCommunity("large:1:2:3", "communities[2]"),
         ),
+        med=0,
+        prepend=10,
     )
     assert found.peers == ("router",)
     assert found.problems == ()

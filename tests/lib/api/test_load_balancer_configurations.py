@@ -34,6 +34,8 @@ def test_a_whole_configuration_is_read() -> None:
                     "localPref": 4294967295,
                     "aggregationLength": 24,
                     "aggregationLengthV6": 64,
+                    "med": 4294967295,
+                    "prepend": 1,
                 },
             },
         ],
@@ -50,7 +52,7 @@ def test_a_whole_configuration_is_read() -> None:
         PoolAdvertisement(("one", "two"), RouteAttributes(), ".spec.advertisements[0]"),
         PoolAdvertisement(
             ("three",),
-            RouteAttributes(24, 64, 4294967295, communities),
+            RouteAttributes(24, 64, 4294967295, communities, 4294967295, 1),
             ".spec.advertisements[1]",
         ),
     )

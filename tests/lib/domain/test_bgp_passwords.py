@@ -64,6 +64,24 @@ def test_a_secret_of_metallbs_namespace_is_copied_for_a_peer_of_metallbs_dialect
     assert names == ["bgp-pwd-metallb-system-a", "bgp-pwd-metallb-system-b"]
 
 
+def test_the_key_of_tcp_ao_is_copied_like_a_password() -> None:
+    def key(**ref: str) -> dict[str, Any]:
+        return {"tcpAuthentication": {"keyID": 1, "secretRef": ref}}
+
+    made = _decide(
+        peers=[key(name="tor", namespace="net")],
+        secrets=[_secret()],
+        native_peers=[{**key(name="a"), "namespace": "metallb-system"}],
+        native_secrets=[_secret("metallb-system", "a")],
+    )
+    names = [
+        item.object["metadata"]["name"]
+        for item in made.operations
+        if isinstance(item, CreateOrUpdate)
+    ]
+    assert names == ["bgp-pwd-metallb-system-a", "bgp-pwd-net-tor"]
+
+
 def test_the_other_dialect_needs_the_label_in_metallbs_namespace_too() -> None:
     peers, secrets = [_peer("metallb-system")], [_secret("metallb-system")]
     assert _decide(peers=peers, native_secrets=secrets, copies=[]) == Decision()

@@ -167,6 +167,16 @@ def test_a_secret_of_a_peer_without_a_namespace_is_in_that_of_the_peer() -> None
     assert reasons == ["PasswordSecretNotFound", "AllRight"]
 
 
+def test_the_secrets_with_keys_of_tcp_ao_are_judged_too() -> None:
+    ref = {"secretRef": {"name": "key", "namespace": "metallb-system"}}
+    peer = {**PEER, "namespace": ELSEWHERE, "tcpAuthentication": ref}
+    given = situation(peers=[{**PEER, "tcpAuthentication": ref}], native_peers=[peer])
+    assert _reasons(bgp_references(given)) == [
+        ("tor", ".spec.tcpAuthentication.secretRef", "PasswordSecretNotFound"),
+        ("tor", ".spec.tcpAuthentication.secretRef", "PasswordSecretNotFound"),
+    ]
+
+
 def test_a_secret_of_metallb_whose_copy_has_no_name_is_told() -> None:
     ours = {**PEER, "passwordSecretRef": {"namespace": "metallb", "name": "system-tor"}}
     peer = {**PEER, "namespace": ELSEWHERE, "passwordSecret": {"name": "tor"}}

@@ -88,12 +88,16 @@ def test_all_of_an_advertisement_is_handed_on() -> None:
         aggregationLength=24,
         aggregationLengthV6=64,
         localPref=7,
+        med=3,
+        prepend=2,
         communities=["2:1", "large:1:2:3", "1:1"],
         peers=["router"],
     )
     (found,) = translate(native_pools=[native()], bgp_advertisements=[written]).pools
     assert found.bgp == (
-        BGPAdvertisement("adv", (OF_A,), (), 24, 64, 7, ("1:1", "2:1", "large:1:2:3"), ("router",)),
+        BGPAdvertisement(
+            "adv", (OF_A,), (), 24, 64, 7, ("1:1", "2:1", "large:1:2:3"), ("router",), 3, 2
+        ),
     )
 
 

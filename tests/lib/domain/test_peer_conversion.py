@@ -39,6 +39,14 @@ NEWER: dict[str, Any] = {
     "enableGracefulRestart": False,
     "disableMP": True,
     "dualStackAddressFamily": True,
+    "ttlSecurityHops": 1,
+    "passive": True,
+    "role": "Peer",
+    "strictRole": True,
+    "longLivedRestartTime": "1h",
+    "sendHoldTime": "8m",
+    "bfdStrict": True,
+    "tcpAuthentication": {"keyID": 1, "secretRef": {"name": "key"}},
 }
 
 

@@ -58,6 +58,7 @@ def test_the_kinds_are_those_of_deckhouse_and_metallb() -> None:
         "MetalLoadBalancerBGPPeer",
         "MetalLoadBalancerConfiguration",
         "VirtualIP",
+        "BGPSession",
     }
     assert {kind: version_of(kind)["name"] for kind in DEFINED if kind not in ours} == (
         NATIVE_VERSIONS
@@ -69,6 +70,7 @@ def test_the_kinds_are_those_of_deckhouse_and_metallb() -> None:
         "MetalLoadBalancerBGPPeer": ["mlbbp"],
         "MetalLoadBalancerConfiguration": ["mlbconfig"],
         "VirtualIP": ["vip"],
+        "BGPSession": ["bgps"],
     }
 
 
@@ -88,7 +90,7 @@ def test_the_head(path: Path) -> None:
         assert version["additionalPrinterColumns"][-1]["jsonPath"] == ".metadata.creationTimestamp"
         assert version["storage"] or version["deprecationWarning"]
     kept = crd["metadata"]["labels"].get("backup.deckhouse.io/cluster-config")
-    assert kept == (None if names["kind"] == "VirtualIP" else "true")
+    assert kept == (None if names["kind"] in {"VirtualIP", "BGPSession"} else "true")
 
 
 def test_a_peer_of_the_older_version_is_served_and_needs_no_webhook_to_be_installed() -> None:

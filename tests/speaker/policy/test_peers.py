@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
@@ -11,10 +12,11 @@ from metallb.api.bfd_profiles import BFDTimers
 from metallb.api.bgp_peers import Timers
 from metallb.api.meta import Metadata, ObjectKey
 from metallb.api.nodes import Node
+from metallb.api.session_options import ALGORITHMS, ROLES, SessionOptions, TCPAuthentication
 from metallb.domain.peers import Peer
 from metallb_speaker.bfd.config import Endpoint
 from metallb_speaker.bgp.config import DynamicAsn
-from metallb_speaker.bgp.iana import Afi
+from metallb_speaker.bgp.iana import Afi, Role
 from metallb_speaker.peering.config import BfdMode, PeerConfig
 from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config, router_id
 from metallb_speaker.settings import BgpSettings
@@ -76,6 +78,49 @@ def test_what_is_said_is_taken_over() -> None:
     assert (session.hold_seconds, session.keepalive_seconds, session.connect_seconds) == (9, 3, 4)
     assert session.families == {Afi.IPV4, Afi.IPV6}
     assert session.graceful_restart_seconds == 120
+
+
+def test_options_beyond_metallbs_reach_sockets_and_session() -> None:
+    options = SessionOptions(
+        ttl_security_hops=2, is_passive=True, role="Customer", is_role_strict=True,
+        long_lived_restart_seconds=3600, send_hold_seconds=480, is_bfd_strict=True,
+    )  # fmt: skip
+    said = peer(options=options, bfd=BFDTimers(is_echo=True), is_graceful_restart=True)
+    listening = replace(DEFAULTS, listen_port=179)
+    found = peer_config(said, NODE, nowhere, listening)
+    assert isinstance(found, PeerConfig)
+    assert (found.ttl_security_hops, found.passive, found.bfd) == (2, True, BfdMode.STRICT)
+    session = found.session
+    assert (session.role, session.is_role_strict) == (Role.CUSTOMER, True)
+    assert (session.long_lived_seconds, session.send_hold_seconds) == (3600, 480)
+    watched = bfd_config(said, "n1", listening)
+    assert watched is not None
+    assert (watched.endpoint.is_multihop, watched.is_echo) == (True, False)
+
+
+def test_every_role_that_can_be_said_is_one() -> None:
+    found = [config(options=SessionOptions(role=word)).session.role for word in ROLES]
+    assert set(found) == set(Role)
+
+
+def test_a_passive_peer_without_a_port_is_a_fault() -> None:
+    found = peer_config(peer(options=SessionOptions(is_passive=True)), NODE, nowhere, DEFAULTS)
+    assert isinstance(found, Fault)
+    assert (found.reason, "bgp.listenPort" in found.message) == (PeerFault.NOBODY_DIALS, True)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_of_tcp_ao_is_in_a_secret_or_there_is_no_session(algorithm: str) -> None:
+    key = TCPAuthentication(ObjectKey("m", "k"), 7, 8, algorithm)
+    said = peer(options=SessionOptions(tcp_authentication=key))
+    found = peer_config(said, NODE, {ObjectKey("m", "k"): b"hidden"}.get, DEFAULTS)
+    assert isinstance(found, PeerConfig)
+    assert found.tcp_ao is not None
+    assert (found.tcp_ao.send_id, found.tcp_ao.receive_id, found.tcp_ao.key) == (7, 8, b"hidden")
+    assert found.tcp_ao.algorithm in ("hmac(sha1)", "cmac(aes128)")
+    assert "hidden" not in repr(found)
+    lacking = peer_config(said, NODE, nowhere, DEFAULTS)
+    assert lacking == Fault(PeerFault.PASSWORD_NOT_FOUND, "no Secret m/k is there")
 
 
 @pytest.mark.parametrize(

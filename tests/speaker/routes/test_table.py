@@ -141,6 +141,19 @@ def test_advertisements_of_one_prefix_are_merged() -> None:
     }
 
 
+def test_med_and_prepending_are_the_first_that_are_said() -> None:
+    found = table(
+        pool(
+            replace(EDGE, name="a"),
+            replace(EDGE, name="b", med=0),
+            replace(EDGE, name="c", med=7, prepend=3),
+            replace(EDGE, name="d", prepend=1),
+        ),
+    )
+    found.put(vip("10.0.0.1", "a", "b", "c", "d"))
+    assert taken(found) == {"tor": {"10.0.0.1/32": RouteAttributes(med=0, prepend=3)}}
+
+
 def test_a_changed_advertisement_changes_the_routes_and_no_others() -> None:
     found = table(pool(EDGE), pool(EDGE, name="back"))
     found.put(vip("10.0.0.1"))
@@ -225,6 +238,8 @@ ADVERTISEMENTS = st.builds(
     aggregation_length=st.sampled_from([24, 32]),
     aggregation_length_v6=st.sampled_from([64, 128]),
     local_pref=st.sampled_from([0, 1, 2]),
+    med=st.sampled_from([None, 0, 1]),
+    prepend=st.sampled_from([0, 1]),
     communities=st.sampled_from([(), ("1:1",), ("1:2", "large:1:2:3")]),
     peers=st.sampled_from([(), ("tor",), ("spine", "tor")]),
 )

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING
 from metallb.net.addresses import Family
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.bgp.config import DynamicAsn, SessionConfig
-from metallb_speaker.bgp.iana import Afi
-from metallb_speaker.peering.config import BfdMode, PeerConfig
+from metallb_speaker.bgp.iana import Afi, Role
+from metallb_speaker.peering.config import BfdMode, PeerConfig, TcpAoKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from metallb.api.meta import ObjectKey
     from metallb.api.nodes import Node
+    from metallb.api.session_options import TCPAuthentication
     from metallb.domain.peers import Peer
     from metallb_speaker.settings import BgpSettings
 
@@ -30,6 +31,15 @@ RESTART_SECONDS = 120
 """Restart time of a graceful restart (FRR's default, which MetalLB has too)."""
 
 _MILLISECOND = 1000
+_KERNEL_NAMES = {"HMACSHA1": "hmac(sha1)", "AES128CMAC": "cmac(aes128)"}
+"""Of the algorithms of TCP-AO."""
+_ROLES = {
+    "Provider": Role.PROVIDER,
+    "RouteServer": Role.ROUTE_SERVER,
+    "RouteServerClient": Role.ROUTE_SERVER_CLIENT,
+    "Customer": Role.CUSTOMER,
+    "Peer": Role.PEER,
+}
 _AFI = {Family.IPV4: Afi.IPV4, Family.IPV6: Afi.IPV6}
 
 
@@ -37,6 +47,8 @@ class PeerFault(StrEnum):
     """Why this node has no session with a peer that is for it."""
 
     PASSWORD_NOT_FOUND = "PasswordSecretNotFound"
+    NOBODY_DIALS = "NobodyDials"
+    """The peer is passive for us, and we listen nowhere."""
     INVALID = "Invalid"
 
 
@@ -62,11 +74,21 @@ def peer_config(
     peer: Peer, node: Node, password_of: Callable[[ObjectKey], bytes | None], defaults: BgpSettings
 ) -> PeerConfig | Fault:
     """Give what a session with a peer is to be like."""
+    options = peer.options
+    if options.is_passive and not defaults.listen_port:
+        text = "the peer is to dial us, and bgp.listenPort is not set"
+        return Fault(PeerFault.NOBODY_DIALS, text)
     password = peer.password.encode() or None
     if password is None and peer.password_secret is not None:
         password = password_of(peer.password_secret)
         if password is None:
-            return Fault(PeerFault.PASSWORD_NOT_FOUND, f"no Secret {peer.password_secret} is there")
+            return _not_found(peer.password_secret)
+    key = None
+    if options.tcp_authentication is not None:
+        secret = password_of(options.tcp_authentication.secret)
+        if secret is None:
+            return _not_found(options.tcp_authentication.secret)
+        key = _tcp_ao_key(options.tcp_authentication, secret)
     config = PeerConfig(
         session=_session_config(peer, node, defaults),
         address=peer.address,
@@ -75,15 +97,32 @@ def peer_config(
         source_address=peer.source_on(node.name),
         bind_interface=peer.vrf or None,
         multihop=peer.is_multi_hop,
+        ttl_security_hops=options.ttl_security_hops or None,
         password=password,
-        bfd=BfdMode.OFF if peer.bfd is None else BfdMode.ON,
+        tcp_ao=key,
+        passive=options.is_passive,
+        bfd=_bfd_mode(peer),
     )
     wrong = config.check()
     return config if wrong is None else Fault(PeerFault.INVALID, wrong)
 
 
+def _not_found(secret: ObjectKey) -> Fault:
+    return Fault(PeerFault.PASSWORD_NOT_FOUND, f"no Secret {secret} is there")
+
+
+def _tcp_ao_key(said: TCPAuthentication, secret: bytes) -> TcpAoKey:
+    return TcpAoKey(said.key_id, said.receive_key_id, secret, _KERNEL_NAMES[said.algorithm])
+
+
+def _bfd_mode(peer: Peer) -> BfdMode:
+    if peer.bfd is None:
+        return BfdMode.OFF
+    return BfdMode.STRICT if peer.options.is_bfd_strict else BfdMode.ON
+
+
 def _session_config(peer: Peer, node: Node, defaults: BgpSettings) -> SessionConfig:
-    timers = peer.timers
+    timers, options = peer.timers, peer.options
     hold = defaults.hold_seconds if timers.hold is None else timers.hold
     keepalive = None if timers.keepalive is None else max(1, round(timers.keepalive))
     return SessionConfig(
@@ -97,6 +136,10 @@ def _session_config(peer: Peer, node: Node, defaults: BgpSettings) -> SessionCon
         keepalive_seconds=keepalive if hold else None,
         connect_seconds=timers.connect or defaults.connect_seconds,
         graceful_restart_seconds=RESTART_SECONDS if peer.is_graceful_restart else None,
+        long_lived_seconds=options.long_lived_restart_seconds or None,
+        send_hold_seconds=options.send_hold_seconds or None,
+        role=_ROLES.get(options.role),
+        is_role_strict=options.is_role_strict,
     )
 
 
@@ -105,18 +148,19 @@ def bfd_config(peer: Peer, node: str, defaults: BgpSettings) -> BFDConfig | None
     timers = peer.bfd
     if timers is None or peer.address is None:
         return None
+    is_multihop = peer.is_multi_hop or peer.options.ttl_security_hops > 1
     return BFDConfig(
         endpoint=Endpoint(
             peer_address=peer.address,
             local_address=peer.source_on(node),
             interface=peer.interface,
             vrf=peer.vrf,
-            is_multihop=peer.is_multi_hop,
+            is_multihop=is_multihop,
         ),
         receive_us=(timers.receive_interval or defaults.bfd_receive_milliseconds) * _MILLISECOND,
         transmit_us=(timers.transmit_interval or defaults.bfd_transmit_milliseconds) * _MILLISECOND,
         multiplier=timers.detect_multiplier or defaults.bfd_multiplier,
-        is_echo=timers.is_echo and not peer.is_multi_hop,
+        is_echo=timers.is_echo and not is_multihop,
         echo_us=(timers.echo_interval or defaults.bfd_echo_milliseconds) * _MILLISECOND,
         is_passive=timers.is_passive,
         minimum_ttl=timers.minimum_ttl or 254,

@@ -2,8 +2,9 @@
 
     VIP ──verdict──► shares ──by prefix──► merged for each view ──► changes
 
-Several addresses and several advertisements may give one prefix: their communities are united, and
-the local preference is that of the advertisement whose name comes first among those that give one.
+Several addresses and several advertisements may give one prefix: their communities are united; the
+local preference is that of the advertisement whose name comes first among those that give one, and
+so are the MED and how often the path is prepended.
 
 Peers that hear the same have one *view*: which advertisements name them, and their families. Most
 clusters have one view for each family, so a hundred peers cost little more than one: each view
@@ -261,6 +262,8 @@ def _attributes(items: tuple[BGPAdvertisement, ...]) -> RouteAttributes:
             large.add((numbers[0], numbers[1], numbers[2]))
     return RouteAttributes(
         local_pref=next((item.local_pref for item in items if item.local_pref), None),
+        med=next((item.med for item in items if item.med is not None), None),
+        prepend=next((item.prepend for item in items if item.prepend), 0),
         communities=tuple(sorted(plain)),
         large_communities=tuple(sorted(large)),
     )

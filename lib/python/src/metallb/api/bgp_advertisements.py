@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
 
 KIND = "BGPAdvertisement"
+PREPEND_MAX = 10
 LENGTH, LENGTH_V6 = 32, 128
 """Prefix lengths of an address itself."""
 
@@ -37,6 +38,10 @@ class RouteAttributes:
     aggregation_length_v6: int = LENGTH_V6
     local_pref: int = 0
     communities: tuple[RouteCommunity, ...] = ()
+    med: int | None = None
+    """MULTI_EXIT_DISC; None: not said."""
+    prepend: int = 0
+    """How many times more our AS number stands in the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ def read_bgp_advertisement(value: JsonObject) -> BGPAdvertisement:
         aggregation_length_v6=_read_length(spec, "aggregationLengthV6", LENGTH_V6, bool(services)),
         local_pref=spec.integer("localPref", 0, 0, 2**32 - 1),
         communities=read_route_communities(spec),
+        med=read_med(spec),
+        prepend=spec.integer("prepend", 0, 0, PREPEND_MAX),
     )
     return BGPAdvertisement(
         meta=read_metadata(fields),
@@ -79,6 +86,12 @@ def read_bgp_advertisement(value: JsonObject) -> BGPAdvertisement:
         peers=_read_peers(spec),
         problems=tuple(fields.problems),
     )
+
+
+def read_med(fields: Fields) -> int | None:
+    """Read `med`; 0 is a value, the best one."""
+    found = fields.integer("med", -1, 0, 2**32 - 1)
+    return None if found < 0 else found
 
 
 def _read_length(spec: Fields, name: str, whole: int, is_for_some: bool) -> int:

@@ -14,6 +14,7 @@ from metallb.api.durations import read_duration
 from metallb.api.fields import Fields, Problem, shown
 from metallb.api.meta import NATIVE_GROUP, Metadata, Named, ObjectKey, read_metadata
 from metallb.api.selectors import LabelSelector, read_selectors
+from metallb.api.session_options import Around, SessionOptions, read_session_options
 from metallb.net.addresses import IPAddress, parse_address
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class BGPPeer(Named):
     is_multi_hop: bool
     vrf: str
     is_dual_stack: bool
+    options: SessionOptions
     problems: tuple[Problem, ...]
 
     @property
@@ -99,11 +101,24 @@ def read_bgp_peer(value: JsonObject) -> BGPPeer:
         is_multi_hop=spec.boolean("ebgpMultiHop"),
         vrf=spec.text("vrf"),
         is_dual_stack=spec.boolean("dualStackAddressFamily"),
+        options=SessionOptions(),
         problems=(),
     )
     spec.boolean("disableMP")  # it has no effect, and yet is true or false
     _note_contradictions(peer, spec)
-    return replace(peer, problems=tuple(fields.problems))
+    options = read_session_options(spec, _around(peer))
+    return replace(peer, options=options, problems=tuple(fields.problems))
+
+
+def _around(peer: BGPPeer) -> Around:
+    return Around(
+        is_internal=peer.dynamic_asn == "internal" or peer.peer_asn == peer.my_asn,
+        is_multi_hop=peer.is_multi_hop,
+        is_graceful_restart=peer.is_graceful_restart,
+        has_bfd=bool(peer.bfd_profile),
+        has_password=bool(peer.password) or peer.password_secret is not None,
+        namespace=peer.meta.key.namespace,
+    )
 
 
 def _read_secret(spec: Fields) -> ObjectKey | None:

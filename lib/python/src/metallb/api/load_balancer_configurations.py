@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from metallb.api.bgp_advertisements import (
     LENGTH,
     LENGTH_V6,
+    PREPEND_MAX,
     RouteAttributes,
+    read_med,
     read_route_communities,
 )
 from metallb.api.fields import Fields, Problem
@@ -72,5 +74,7 @@ def _read_advertisement(fields: Fields) -> PoolAdvertisement:
         aggregation_length_v6=bgp.integer("aggregationLengthV6", 0, 0, LENGTH_V6) or LENGTH_V6,
         local_pref=bgp.integer("localPref", 0, 0, 2**32 - 1),
         communities=read_route_communities(bgp),
+        med=read_med(bgp),
+        prepend=bgp.integer("prepend", 0, 0, PREPEND_MAX),
     )
     return PoolAdvertisement(pools, routes, fields.path)

@@ -4,13 +4,14 @@ sessions; which nodes, a MetalLoadBalancerConfiguration says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from metallb.api.bfd_profiles import BFDTimers, read_bfd_timers
 from metallb.api.bgp_peers import ASN_MAX, PORT, Timers, read_address, read_timers
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
+from metallb.api.session_options import Around, SessionOptions, read_session_options
 from metallb.net.addresses import IPAddress, family_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class MetalLoadBalancerBGPPeer(Named):
     password_secret: ObjectKey | None
     source_addresses: tuple[SourceAddress, ...]
     bfd: BFDTimers | None
+    is_graceful_restart: bool
+    options: SessionOptions
     problems: tuple[Problem, ...]
 
     @property
@@ -64,7 +67,7 @@ def read_load_balancer_peer(value: JsonObject) -> MetalLoadBalancerBGPPeer:
         if spec.value.get(name) is None:
             spec.note(name, "is wanted")
     address = read_address(spec, "peerAddress")
-    return MetalLoadBalancerBGPPeer(
+    peer = MetalLoadBalancerBGPPeer(
         meta=read_metadata(fields),
         address=address,
         port=spec.integer("peerPort", PORT, 1, 65_535),
@@ -75,7 +78,22 @@ def read_load_balancer_peer(value: JsonObject) -> MetalLoadBalancerBGPPeer:
         password_secret=_read_secret(spec),
         source_addresses=_read_sources(spec, address),
         bfd=_read_bfd(spec),
-        problems=tuple(fields.problems),
+        is_graceful_restart=spec.boolean("enableGracefulRestart"),
+        options=SessionOptions(),
+        problems=(),
+    )
+    options = read_session_options(spec, _around(peer))
+    return replace(peer, options=options, problems=tuple(fields.problems))
+
+
+def _around(peer: MetalLoadBalancerBGPPeer) -> Around:
+    return Around(
+        is_internal=peer.peer_asn == peer.my_asn,
+        is_multi_hop=False,
+        is_graceful_restart=peer.is_graceful_restart,
+        has_bfd=peer.bfd is not None,
+        has_password=peer.password_secret is not None,
+        namespace=None,
     )
 
 

@@ -81,6 +81,8 @@ class BGPAdvertisement:
     local_pref: int = 0
     communities: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
+    med: int | None = None
+    prepend: int = 0
 
 
 @dataclass(frozen=True, slots=True)

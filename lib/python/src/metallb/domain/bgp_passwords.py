@@ -65,18 +65,27 @@ def copy_name(source: ObjectKey) -> str:
     return f"bgp-pwd-{source.namespace}-{source.name}"
 
 
-def password_ref(peer: Fields) -> ObjectKey | None:
-    """Read the Secret that a peer names."""
-    ref = peer.child("passwordSecretRef")
-    key = ObjectKey(ref.text("namespace"), ref.text("name"))
-    return key if key.namespace and key.name else None
+def password_refs(peer: Fields) -> dict[str, ObjectKey]:
+    """Read the Secrets that a peer names, by the paths where it does."""
+    return _refs(peer, "passwordSecretRef", "")
 
 
-def native_password_ref(peer: Fields) -> ObjectKey | None:
-    """Read the Secret that a BGPPeer names; without a namespace it is in that of the peer."""
-    ref = peer.child("passwordSecret")
-    key = ObjectKey(ref.text("namespace") or peer.text("namespace"), ref.text("name"))
-    return key if key.namespace and key.name else None
+def native_password_refs(peer: Fields) -> dict[str, ObjectKey]:
+    """Read the Secrets that a BGPPeer names; without a namespace one is in that of the peer."""
+    return _refs(peer, "passwordSecret", peer.text("namespace"))
+
+
+def _refs(peer: Fields, name: str, namespace: str) -> dict[str, ObjectKey]:
+    authentication = peer.child("tcpAuthentication")
+    places = {
+        f".spec.{name}": peer.child(name),
+        ".spec.tcpAuthentication.secretRef": authentication.child("secretRef"),
+    }
+    keys = {
+        path: ObjectKey(ref.text("namespace") or namespace, ref.text("name"))
+        for path, ref in places.items()
+    }
+    return {path: key for path, key in keys.items() if key.namespace and key.name}
 
 
 def plan_copies(
@@ -110,19 +119,23 @@ def plan_copies(
 
 def plan_all(situation: Situation) -> tuple[PasswordCopies, PasswordCopies]:
     """Decide what is copied for peers of Deckhouse's dialect, and for those of MetalLB's."""
-    refs = [password_ref(peer) for peer in situation.snapshot("peers")]
-    wanted = [ref for ref in refs if ref is not None]
+    wanted = [ref for peer in situation.snapshot("peers") for ref in password_refs(peer).values()]
     plan = plan_copies(wanted, situation.snapshot("secrets"))
-    native_refs = [native_password_ref(peer) for peer in situation.snapshot("native-peers")]
-    foreign = [ref for ref in native_refs if ref and ref.namespace == UPSTREAM_NAMESPACE]
+    foreign = [
+        ref
+        for peer in situation.snapshot("native-peers")
+        for ref in native_password_refs(peer).values()
+        if ref.namespace == UPSTREAM_NAMESPACE
+    ]
     return plan, plan_copies(foreign, situation.snapshot("native-secrets"), plan.sources)
 
 
 def bgp_passwords(situation: Situation) -> Decision:
     """Make the copies that peers need, and delete the others.
 
-    Snapshots: `peers` with `passwordSecretRef`, `secrets` with `namespace`, `name` and `data`;
-    `native-peers` with `namespace` and `passwordSecret`, `native-secrets` like `secrets`, those of
+    Snapshots: `peers` with `passwordSecretRef` and `tcpAuthentication`, `secrets` with `namespace`,
+    `name` and `data`; `native-peers` with `namespace`, `passwordSecret` and `tcpAuthentication`,
+    `native-secrets` like `secrets`, those of
     `metallb-system` that are of the type; `copies` with `name` and `data`, `namespace` (whether
     there is one to write to).
     """

@@ -23,8 +23,8 @@ from metallb.domain.bgp_passwords import (
     SOURCE_LABEL,
     PasswordFault,
     copy_name,
-    native_password_ref,
-    password_ref,
+    native_password_refs,
+    password_refs,
     plan_all,
 )
 from metallb.domain.decisions import (
@@ -99,11 +99,11 @@ def bgp_references(situation: Situation) -> Decision:
     """Judge all BGP objects.
 
     Snapshots: `configurations` with `peerNames` and `advertisements`, `peers` with
-    `passwordSecretRef`, `pools` with `addresses`, each with `name`, `uid`, `generation` and
-    `conditions`; `secrets` with `namespace`, `name` and `data` (only its keys matter);
-    `native-peers` like `peers`, with `namespace` and `passwordSecret`; `own-secrets`, those of the
-    module's namespace, and `native-secrets`, those of `metallb-system`, with `namespace`, `name`,
-    `type` and `data`.
+    `passwordSecretRef` and `tcpAuthentication`, `pools` with `addresses`, each with `name`, `uid`,
+    `generation` and `conditions`; `secrets` with `namespace`, `name` and `data` (only its keys
+    matter); `native-peers` like `peers`, with `namespace`, and `passwordSecret` in place of
+    `passwordSecretRef`; `own-secrets`, those of the module's namespace, and `native-secrets`, those
+    of `metallb-system`, with `namespace`, `name`, `type` and `data`.
     """
     judged = [
         *_judge_configurations(situation),
@@ -139,13 +139,13 @@ def _judge_configurations(situation: Situation) -> Iterator[Judged]:
 
 
 def _judge_peers(situation: Situation) -> Iterator[Judged]:
-    peers = situation.snapshot("peers")
-    refs = {item.text("name"): password_ref(item) for item in peers}
     plan, _ = plan_all(situation)
-    for item in peers:
-        ref = refs[item.text("name")]
-        fault = None if ref is None else plan.faults.get(ref)
-        faults = () if ref is None or fault is None else (_password_fault(ref, fault, plan),)
+    for item in situation.snapshot("peers"):
+        faults = tuple(
+            _password_fault(path, ref, plan.faults[ref], plan)
+            for path, ref in password_refs(item).items()
+            if ref in plan.faults
+        )
         yield Judged(item, PEER, BgpCondition.RESOLVED, faults)
 
 
@@ -156,9 +156,11 @@ def _judge_native_peers(situation: Situation) -> Iterator[Judged]:
     }
     _, plan = plan_all(situation)
     for item in situation.snapshot("native-peers"):
-        key = native_password_ref(item)
-        fault = None if key is None else _native_fault(key, secrets.get(key), plan)
-        faults = () if fault is None else ((".spec.passwordSecret", *fault),)
+        faults = tuple(
+            (path, *fault)
+            for path, key in native_password_refs(item).items()
+            if (fault := _native_fault(key, secrets.get(key), plan)) is not None
+        )
         kind, version = bgp_peers.KIND, bgp_peers.API_VERSION
         yield Judged(item, kind, BgpCondition.RESOLVED, faults, version)
 
@@ -183,7 +185,7 @@ def _native_fault(
 
 
 def _password_fault(
-    ref: ObjectKey, fault: PasswordFault, plan: PasswordCopies
+    path: str, ref: ObjectKey, fault: PasswordFault, plan: PasswordCopies
 ) -> tuple[str, str, str]:
     match fault:
         case PasswordFault.NOT_FOUND:
@@ -196,7 +198,7 @@ def _password_fault(
             if holder is not None:
                 name = f"the name of the copy of {holder}"
             message = f"the copy of Secret {ref} would have {name}"
-    return ".spec.passwordSecretRef", fault, message
+    return path, fault, message
 
 
 def _judge_pools(pools: Sequence[Fields]) -> Iterator[Judged]:

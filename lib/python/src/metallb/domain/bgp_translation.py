@@ -156,6 +156,8 @@ def advertise(
         local_pref=item.routes.local_pref,
         communities=item.communities,
         peers=item.peers,
+        med=item.routes.med,
+        prepend=item.routes.prepend,
     )
 
 

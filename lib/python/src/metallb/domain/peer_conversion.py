@@ -32,7 +32,9 @@ _TIMERS = ("holdTime", "keepaliveTime")
 _ONLY_NEW = frozenset(
     {
         "dynamicASN", "localASN", "interface", "connectTime", "passwordSecret", "vrf",
-        "enableGracefulRestart", "disableMP", "dualStackAddressFamily",
+        "enableGracefulRestart", "disableMP", "dualStackAddressFamily", "ttlSecurityHops",
+        "passive", "role", "strictRole", "longLivedRestartTime", "sendHoldTime", "bfdStrict",
+        "tcpAuthentication",
     }
 )  # fmt: skip
 _DEFAULTED = {"disableMP": False, "dualStackAddressFamily": False}

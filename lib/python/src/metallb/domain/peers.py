@@ -22,6 +22,7 @@ from metallb.api.bgp_peers import Timers
 from metallb.api.fields import Problem
 from metallb.api.meta import ObjectKey
 from metallb.api.selectors import LabelSelector, any_matches
+from metallb.api.session_options import SessionOptions
 from metallb.domain.objects import Notes, ObjectId, in_order, unique
 from metallb.net.addresses import Family, IPAddress, family_of
 
@@ -67,6 +68,7 @@ class Peer:
     is_graceful_restart: bool = False
     is_multi_hop: bool = False
     is_dual_stack: bool = False
+    options: SessionOptions = field(default_factory=SessionOptions)
 
     @property
     def families(self) -> frozenset[Family]:
@@ -147,6 +149,7 @@ def _of_native(
             is_graceful_restart=item.is_graceful_restart,
             is_multi_hop=item.is_multi_hop,
             is_dual_stack=item.is_dual_stack,
+            options=item.options,
         )
 
 
@@ -195,4 +198,6 @@ def _of_peer(
         node_selectors=selectors,
         password_secret=item.password_secret,
         bfd=item.bfd,
+        is_graceful_restart=item.is_graceful_restart,
+        options=item.options,
     )
