@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.packing import Encoder
     from metallb_speaker.bgp.rib_out import RibOut
 
-PREFIXES_AT_ONCE: Final = 16_384
-"""So much is packed at once, some hundred kilobytes; what follows waits until it is read."""
+PREFIXES_AT_ONCE: Final = 4096
+"""So much is packed at once; what follows waits until that is written, and other peers had a turn."""
 
 
 class Outbound:

@@ -62,6 +62,8 @@ class Leg:
         self._around = around
         self._loop = asyncio.get_running_loop()
         self._making: asyncio.Task[None] | None = None
+        self._accepted: socket.socket | None = None
+        """Taken, and not in a task's hands yet."""
         self._timer: asyncio.TimerHandle | None = None
         self._is_retired = False
 
@@ -128,6 +130,9 @@ class Leg:
         making, self._making = self._making, None
         if making is not None and making is not asyncio.current_task():
             making.cancel()
+        accepted, self._accepted = self._accepted, None
+        if accepted is not None:
+            accepted.close()
 
     def _drop(self) -> None:
         self._cancel()
@@ -139,7 +144,13 @@ class Leg:
 
     def take(self, tcp: socket.socket) -> None:
         """Take a connection that was accepted."""
-        self._making = self._loop.create_task(self._connect(tcp, is_dialled=False))
+        self._accepted = tcp
+        self._making = self._loop.create_task(self._answer())
+
+    async def _answer(self) -> None:
+        tcp, self._accepted = self._accepted, None
+        assert tcp is not None
+        await self._connect(tcp, is_dialled=False)
 
     async def _dial(self) -> None:
         config, address = self._owner.config, self._owner.address

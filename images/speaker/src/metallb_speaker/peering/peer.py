@@ -144,17 +144,23 @@ class Peer:
             text = ", ".join(reasons)
             log.info("peer %s: reset, for these have changed: %s", self.name, text)
             self._end(CeaseSubcode.OTHER_CONFIGURATION_CHANGE)
-            self._main.retire()
-            self._main = self._leg(is_passive=config.passive)
+            self._anew()
         else:
             self._take_over(before, config)
         self._begin()
+
+    def _anew(self) -> None:
+        self._main.abort()
+        self._main.retire()
+        self._main = self._leg(is_passive=self.config.passive)
 
     def _take_over(self, before: PeerConfig, config: PeerConfig) -> None:
         for leg in self._legs():
             leg.session.reconfigure(config.session, self._loop.time())
             leg.pump()
         self._main.session.is_passive = config.passive
+        if before.passive != config.passive and not self._main.session.is_connected:
+            self._anew()
         if before.password != config.password and self.address is not None:
             self._change_password(self.address)
 

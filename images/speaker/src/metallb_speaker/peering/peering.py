@@ -125,6 +125,16 @@ class Peering:
         """Tell of all peers."""
         return {name: peer.status() for name, peer in self._peers.items()}
 
+    @property
+    def open_connections(self) -> int:
+        """How many TCP connections there are, those that only say their last word too."""
+        return len(self._connections)
+
+    @property
+    def strangers(self) -> int:
+        """How many connections were turned away."""
+        return self._listener.strangers
+
     async def close(self, *, is_restart: bool = False, communication: str = "") -> None:
         """End all sessions: for good, or (`is_restart`) so that peers keep our routes meanwhile."""
         self._listener.close()

@@ -35,6 +35,8 @@ _IPV6_MINHOPCOUNT: Final = 73
 _MAX_TTL: Final = 255
 _CS6: Final = 0xC0
 _BACKLOG: Final = 128
+_UNSENT_BYTES: Final = 131_072
+"""So much may wait in the kernel for a slow peer; the rest waits where changes still merge."""
 _KEY_BYTES: Final = 80
 
 _MD5_KEY: Final = struct.Struct("=128sBBHi80s")
@@ -102,6 +104,7 @@ def _open(family: socket.AddressFamily) -> socket.socket:
     tcp = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT_BYTES)
         if family == socket.AF_INET6:
             tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             tcp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
@@ -198,5 +201,7 @@ def _storage(address: Address) -> bytes:
 
 
 def words(error: OSError) -> str:
-    """Say what the kernel said."""
-    return error.strerror or (os.strerror(error.errno) if error.errno else str(error))
+    """Say what the kernel said; asyncio puts words of its own in their place."""
+    if isinstance(error, NotOfferedError) or not error.errno:
+        return str(error.strerror or error)
+    return os.strerror(error.errno)
