@@ -13,8 +13,18 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from metallb_lab import preflight, tools
+from metallb_lab import objects, preflight, tools
 from metallb_lab.cluster import Cluster, ClusterOptions
+from metallb_lab.fabric import (
+    BIRD_ADDRESS,
+    BIRD_ASN,
+    FRR_ADDRESS,
+    FRR_ASN,
+    NODE_ASN,
+    Fabric,
+    FabricOptions,
+)
+from support.routed import Routed
 from support.scene import Scene
 from support.site import Site
 
@@ -65,3 +75,24 @@ async def rough(site: Site) -> AsyncIterator[Scene]:
     finally:
         await site.heal()
     await scene.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def fabric(site: Site) -> AsyncIterator[Fabric]:
+    """BIRD and FRR beside the shared cluster, each with a session with every node."""
+    cluster = site.cluster
+    async with Fabric(cluster, FabricOptions(bfd_milliseconds=300, bfd_multiplier=10)) as fabric:
+        await cluster.apply(objects.bfd_profile("calm", detectMultiplier=10))
+        for name, address, asn in (("bird", BIRD_ADDRESS, BIRD_ASN), ("frr", FRR_ADDRESS, FRR_ASN)):
+            spec = {"bfdProfile": "calm", "dualStackAddressFamily": True}
+            await cluster.apply(objects.bgp_peer(name, address, NODE_ASN, asn, **spec))
+        for host in cluster.topology.nodes:
+            await fabric.bird.session_up(host.ipv4, seconds=60)
+            await fabric.frr.session_up(host.ipv4, seconds=60)
+        yield fabric
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def routed(scene: Scene, fabric: Fabric) -> Routed:
+    """A scene whose addresses are announced by BGP."""
+    return Routed(scene, fabric)

@@ -343,6 +343,29 @@ def test_by_bgp_an_address_is_announced_where_its_endpoints_can_serve() -> None:
     assert spec(world).bgp == BGPOrders(("peers",), (), Suspension.NO_READY_ENDPOINTS)
 
 
+def test_orders_for_bgp_follow_advertisements_and_labels_of_services() -> None:
+    world, leader = settled(
+        pool_object(),
+        advertisement_object("all", kind="BGPAdvertisement"),
+        service_object(),
+        slice_object("web"),
+    )
+    assert spec(world).bgp == BGPOrders(("all",))
+    red = [selector(color="red")]
+    world.put(advertisement_object("red", kind="BGPAdvertisement", serviceSelectors=red))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("all",))
+    world.put(service_object(labels={"color": "red"}))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("all", "red"))
+    world.put(advertisement_object("more", kind="BGPAdvertisement"))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("all", "more", "red"))
+    world.put(service_object())
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("all", "more"))
+
+
 def test_by_bgp_nobody_announces_what_no_endpoint_can_serve() -> None:
     world, leader = settled(
         pool_object(),

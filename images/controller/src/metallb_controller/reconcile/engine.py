@@ -41,7 +41,7 @@ from metallb_controller.reconcile.reports import Reports
 from metallb_controller.reconcile.turns import in_turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.nodes import EndpointSlice, Node, NodeName
@@ -164,13 +164,6 @@ class Reconciler:
         for key in self.observed.endpoints.observe(old, new):
             if self._started:
                 self.assignments.refresh_endpoints(key)
-                self._agenda.vips.update(dict.fromkeys(self._announced_by_bgp(key)))
-
-    def _announced_by_bgp(self, service: ObjectKey) -> Iterator[IPAddress]:
-        for address in self.allocator.addresses_of(service):
-            vip = self.observed.vips.get(address)
-            if vip is not None and vip.spec.bgp is not None:
-                yield address
 
     def observe_vip(self, address: IPAddress, vip: VirtualIP | None) -> None:
         """Take in a ledger entry, or that it is gone."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from metallb.api.meta import ObjectKey
+    from metallb.domain.address_pools import BGPAdvertisement
     from metallb.net.addresses import IPAddress
     from metallb_controller.placement.model import Move
     from metallb_controller.reconcile.observed import Observed
@@ -64,7 +65,7 @@ class _Place:
 class _PoolPlacement:
     placement: Placement
     coverage: Coverage = field(default_factory=Coverage)
-    has_bgp: bool = False
+    bgp: tuple[BGPAdvertisement, ...] = ()
     is_forbidden: bool = False
     rebalancing: Rebalancing = field(default_factory=Rebalancing)
     eligible: tuple[NodeName, ...] = ()
@@ -101,16 +102,16 @@ class Layer2:
         if state is None:
             state = self._pools[key] = _PoolPlacement(Placement(key))
         state.rebalancing = found.rebalancing
-        before = state.coverage, state.has_bgp, state.is_forbidden
+        before = state.coverage, state.bgp, state.is_forbidden
         state.coverage = Coverage.of(found.layer2, self._observed.nodes.values())
-        state.has_bgp = bool(found.bgp)
+        state.bgp = found.bgp
         eligible, refused = eligible_nodes(
             self._observed.nodes.values(), state.coverage, self._observed.roll.present
         )
         state.is_forbidden = not eligible and _FORBIDDEN.issuperset(refused.values())
         nodes = [PlacementNode(node.name, node.zone) for node in eligible]
         are_others = self._set_nodes(state, nodes, refused, now)
-        if before != (state.coverage, state.has_bgp, state.is_forbidden):
+        if before != (state.coverage, state.bgp, state.is_forbidden):
             self._place_again(key, [item for item, at in self._places.items() if at.pool == key])
         elif are_others:
             self._place_again(key, list(state.confined))
@@ -168,8 +169,8 @@ class Layer2:
         if state is None:
             state = self._pools[pool] = _PoolPlacement(Placement(pool))
         place, eligible = self._where(state, pool, holders)
-        if before is None or _told(before) != _told(place):
-            self._changed[address] = None
+        if before is None or _told(before) != _told(place) or state.bgp:
+            self._changed[address] = None  # what BGP is told follows from more than is here
         self._places[address] = place
         if place.confined is None:
             state.confined.pop(address, None)
@@ -206,14 +207,14 @@ class Layer2:
         suspended = None
         is_silent = not reach.is_advertised and pool in self._observed.pools
         if is_silent:
-            suspended = None if state.has_bgp else Suspension.NOT_ADVERTISED
+            suspended = None if state.bgp else Suspension.NOT_ADVERTISED
         elif serving is None and not self._observed.endpoints.can_serve(holders):
             suspended = Suspension.NO_READY_ENDPOINTS
         elif confined is not None and confined.isdisjoint(state.allowed):
             is_local = serving is not None and serving.isdisjoint(state.allowed)
             suspended = Suspension.NO_READY_ENDPOINTS if is_local else Suspension.NO_ELIGIBLE_NODES
         eligible, followers = reach.split(state.eligible, confined)
-        alone = is_silent and state.has_bgp
+        alone = is_silent and bool(state.bgp)
         place = _Place(
             pool, holders, confined, followers, reach.interfaces, suspended, alone, reach.by_node
         )
