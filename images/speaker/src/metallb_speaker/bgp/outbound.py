@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.rib_out import RibOut
 
 PREFIXES_AT_ONCE: Final = 4096
-"""So much is packed at once; what follows waits until that is written, and other peers had a turn."""
+"""So much is packed at once; what follows waits until that is written."""
 
 
 class Outbound:
