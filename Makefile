@@ -9,6 +9,7 @@ ONLY ?=
 JSON ?=
 STAGES ?=
 VERSION ?=
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check fuzz churn bench module tools setup clean
@@ -39,11 +40,13 @@ check: ## lint, format, types, direction of imports, spelling, lock, links of th
 	@$(SETUP) python
 	@$(RUN) scripts/run_checks.py $(ARGS)
 
-fuzz: ## throw thousands of hostile objects and texts at readers, translation and admission
+fuzz: ## throw thousands of hostile objects, texts and BGP messages at what reads them
 #> at random, for a night or ARGS="-k ranges"; what fails is printed with how to see it again
+#> and then, for FUZZ_SECONDS=60, messages that grow by what they reach in the BGP codec
 	@$(SETUP) python
 	@HYPOTHESIS_PROFILE=hunt $(RUN) -m pytest --timeout 0 tests/property/test_parsers.py \
-		tests/property/test_translation.py $(ARGS)
+		tests/property/test_translation.py tests/property/test_bgp_codec.py $(ARGS)
+	@$(RUN) scripts/fuzz_bgp.py -max_total_time=$(FUZZ_SECONDS)
 
 churn: ## change Services and pools, kill controllers, and judge every change of it; needs root
 #> ARGS="--services 10000 --seconds 3600 --seed 7" for an hour; the seed is printed
