@@ -6,14 +6,21 @@ from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from metallb.api.meta import ObjectKey
+from metallb.domain.peers import Peer
 from metallb.kube.reflector import ReflectorCounts
 from metallb_controller.app.metrics import Metrics as ControllerMetrics
 from metallb_controller.reconcile.ledger import vip_target
 from metallb_controller.reconcile.model import DeleteVirtualIP, Outcome
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
+from metallb_speaker.bgp.fsm import State
+from metallb_speaker.bgp.iana import MessageType
 from metallb_speaker.control import LATENESS_BOUNDS_SECONDS, AnnouncedLine, counters_line
+from metallb_speaker.peering.status import PeerStatus
 from metallb_speaker.policy.bfd import BFDSessions
+from metallb_speaker.policy.bgp_metrics import BgpMetrics
 from metallb_speaker.policy.metrics import Metrics as SpeakerMetrics
+from metallb_speaker.policy.peers import Fault, PeerFault
 from support.objects import class_object, service_object
 from support.outcomes import settled
 
@@ -45,6 +52,40 @@ def controller_registry() -> CollectorRegistry:
     return metrics.registry
 
 
+def peer(name: str, **said: Any) -> Peer:
+    """Give a peer of this node."""
+    usual: dict[str, Any] = {"my_asn": 65001, "peer_asn": 65002, "address": VIP}
+    return Peer(name, ("BGPPeer", ObjectKey("m", name)), **usual | said)
+
+
+def peer_status(name: str, *, is_up: bool = True, **said: Any) -> PeerStatus:
+    """Give the status of a session, of which as many messages of each kind were sent as its type
+    says, and twice as many received.
+    """
+    usual: dict[str, Any] = {
+        "state_since": 0.0, "local_address": None, "is_dialled": True, "keepalive_seconds": 30.0,
+        "retry_at": None, "last_error": None, "routes": 2, "unsent_routes": 1,
+        "established_count": 1, "sent": {kind: int(kind) for kind in MessageType},
+        "received": {kind: 2 * kind for kind in MessageType}, "malformed_updates": 0,
+        "waits_for_bfd": False, "address": VIP,
+        "negotiated": SimpleNamespace() if is_up else None,
+        "state": State.ESTABLISHED if is_up else State.ACTIVE,
+    }  # fmt: skip
+    return PeerStatus(name, **usual | said)
+
+
+def speaking() -> Any:
+    """Give what BGP says of itself: a session that is up, and a peer that is refused."""
+    table = SimpleNamespace(verdicts=lambda: {VIP: SimpleNamespace(shares=((), ()))})
+    fault = Fault(PeerFault.INVALID, "its port is 0")
+    return SimpleNamespace(
+        table=table,
+        peers={"tor": peer("tor"), "far": peer("far", address=ip_address("fd00::1"), vrf="red")},
+        faults={"far": fault},
+        statuses=lambda: {"tor": peer_status("tor")},
+    )
+
+
 def speaker_registry() -> CollectorRegistry:
     """Give the metrics of a speaker that announces, and has seen a peer die."""
     world, _ = settled(class_object(isDefault=True), service_object("a"))
@@ -59,6 +100,7 @@ def speaker_registry() -> CollectorRegistry:
     metrics.withdrawn("Released")
     metrics.bfd = BFDSessions(lambda line: None, lambda name, *, is_up: None)
     metrics.bfd.order({"router": BFDConfig(Endpoint(VIP))})
+    metrics.bgp = BgpMetrics(speaking())
     metrics.add(
         counters_line(
             lost={"frames": 1}, dropped_frames={"NotOwned": 1}, dropped_heartbeats={"Replayed": 1},

@@ -95,11 +95,6 @@ def test_labels_are_few() -> None:
     assert by_service == ["metallb_speaker_announced"]
 
 
-def test_nothing_reserved_is_given_yet() -> None:
-    given = {name for title in REGISTRIES for name in _given(REGISTRIES[title]())}
-    assert not given & series("Reserved")
-
-
 @pytest.mark.real
 @programs
 def test_prometheus_reads_it_and_finds_no_fault_but_metallbs(title: str) -> None:

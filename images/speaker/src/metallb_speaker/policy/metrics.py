@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from metallb.net.addresses import IPAddress
     from metallb_speaker.control import AnnouncedLine, Line
     from metallb_speaker.policy.bfd import BFDSessions
+    from metallb_speaker.policy.bgp_metrics import BgpMetrics
     from metallb_speaker.policy.reports import Reports
 
 _BY_ADDRESS = (
@@ -110,6 +111,8 @@ class Metrics(Collector):
         self._is_told = False
         self.bfd: BFDSessions | None = None
         """Gives the metrics of BFD, if there is any."""
+        self.bgp: BgpMetrics | None = None
+        """Gives the metrics of BGP, if there is any."""
         self.state = NodeState.STARTING.name
         """What this node says of itself."""
         self.registry = CollectorRegistry()
@@ -205,6 +208,8 @@ class Metrics(Collector):
         yield from self._client()
         if self.bfd is not None:
             yield from self.bfd.metrics()
+        if self.bgp is not None:
+            yield from self.bgp.metrics()
 
     def _announced(self) -> Metric:
         family = GaugeMetricFamily(
@@ -212,10 +217,12 @@ class Metrics(Collector):
             "Services announced from this node, by address.",
             labels=["service", "protocol", "node", "ip"],
         )
-        for address in self._reports.announced:
-            vip = self._find(address)
-            for key in vip.spec.services if vip is not None else ():
-                family.add_metric([str(key), "layer2", self._node, str(address)], 1)
+        by_bgp = () if self.bgp is None else self.bgp.announced()
+        for protocol, addresses in (("layer2", self._reports.announced), ("bgp", by_bgp)):
+            for address in addresses:
+                vip = self._find(address)
+                for key in vip.spec.services if vip is not None else ():
+                    family.add_metric([str(key), protocol, self._node, str(address)], 1)
         return family
 
     def _conflicts(self) -> Metric:

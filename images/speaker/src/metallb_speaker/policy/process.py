@@ -39,6 +39,7 @@ from metallb_speaker.liveness.events import DownReason
 from metallb_speaker.liveness.paths import Peer, PeerLink
 from metallb_speaker.policy.bfd import BFDSessions
 from metallb_speaker.policy.bgp import Bgp
+from metallb_speaker.policy.bgp_metrics import BgpMetrics
 from metallb_speaker.policy.bgp_reports import BgpReports
 from metallb_speaker.policy.client import ControlClient
 from metallb_speaker.policy.metrics import Metrics
@@ -104,6 +105,7 @@ class Policy:
             self.bgp_reports.routes_changed,
             self.bgp_reports.sessions_changed,
         )
+        self.metrics.bgp = BgpMetrics(self.bgp)
         self._state = "STARTING"
 
     def why_not_ready(self) -> str | None:
