@@ -51,6 +51,15 @@ def test_allocation(tmp_path: Path) -> None:
     assert_positive(found["ALLOC-last"])
 
 
+@pytest.mark.netns
+@needs_root
+def test_bfd(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "BFD", "--seconds", "1")
+    assert list(found) == ["BFD", "BFD-cpu"]
+    assert "10 sessions" in found["BFD"]["work"]
+    assert found["BFD-cpu"]["ours"]["median"] > 0
+
+
 def test_admission(tmp_path: Path) -> None:
     found = rows(tmp_path, "--only", "ADMIT")
     assert list(found) == ["ADMIT"]

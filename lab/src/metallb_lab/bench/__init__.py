@@ -11,6 +11,7 @@ F8          latency, asker, barechain
 ALLOC       allocation
 ADMIT       admission
 F10, F11    placement, balance
+BFD         bfd, relister
 BGP-CODEC   bgp_codec
 bodies      what the bare clients write            access     how they find the server
 conversation   how measuring processes are spoken to

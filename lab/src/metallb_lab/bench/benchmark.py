@@ -26,6 +26,8 @@ class Context:
     """Takes a line that tells how far it is."""
     is_small: bool = False
     """Do a tiny part of the work, to see that the benchmark works."""
+    seconds: float | None = None
+    """How long to watch, for those that watch; None: as long as each finds enough."""
     cache: Path = field(default_factory=tools.cache_dir)
     """Where data that take long to make are kept."""
 

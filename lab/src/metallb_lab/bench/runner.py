@@ -1,6 +1,6 @@
 """Runs benchmarks and reports them; the command line of `make bench`.
 
-    python -m metallb_lab bench [--only F7,F8] [--json FILE] [--strict] [--small]
+    python -m metallb_lab bench [--only F7,F8] [--json FILE] [--strict] [--small] [--seconds N]
 
 Each benchmark runs in an event loop of its own, and one that cannot run does not keep the others
 from it. Exit code: 0 when all could run, whatever their figures (with `--strict`: when all goals
@@ -23,6 +23,7 @@ from metallb_lab.bench import (
     admission,
     allocation,
     balance,
+    bfd,
     bgp_codec,
     failover,
     hooks,
@@ -59,6 +60,7 @@ BENCHMARKS = (
     throughput.BENCHMARK,
     throughput.POOL_BENCHMARK,
     stream.BENCHMARK,
+    bfd.BENCHMARK,
 )
 """In the order in which they run: short ones first."""
 EXPECTED = (
@@ -81,6 +83,7 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="a tiny part of the work, to see that it works; such figures mean nothing",
     )
+    parser.add_argument("--seconds", type=float, help="how long to watch (BFD)")
     given = parser.parse_args(argv)
     given.only = [word.strip().upper() for word in given.only.split(",") if word.strip()]
     if unknown := sorted(set(given.only) - set(known)):
@@ -99,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     failed: list[str] = []
     try:
         for item in chosen:
-            found = run_one(item, is_small=given.small)
+            found = run_one(item, is_small=given.small, seconds=given.seconds)
             if found is None:
                 failed.append(item.id)
             figures += found or []
@@ -119,10 +122,12 @@ def show_all(figures: Sequence[Figure], path: Path | None) -> None:
         path.write_text(json.dumps([item.to_object() for item in figures], indent=2) + "\n")
 
 
-def run_one(benchmark: Benchmark, *, is_small: bool) -> list[Figure] | None:
+def run_one(
+    benchmark: Benchmark, *, is_small: bool, seconds: float | None = None
+) -> list[Figure] | None:
     """Run one benchmark and show its figures; None when it could not run."""
     print(f"\n{benchmark.id} {benchmark.title}", flush=True)
-    context = Context(say=sayer(benchmark.id, time.monotonic), is_small=is_small)
+    context = Context(say=sayer(benchmark.id, time.monotonic), is_small=is_small, seconds=seconds)
     try:
         if benchmark.needs_lab and (lacking := preflight.missing()):
             raise BenchmarkError("\n".join(["this machine lacks", *map(str, lacking)]))
