@@ -191,7 +191,7 @@ def test_deckhouse_switches_by_itself() -> None:
 
 
 def test_the_whole_plan_in_words() -> None:
-    by_bgp = advertisement_object("b", kind="BGPAdvertisement", ipAddressPools=["edge"])
+    by_bgp = advertisement_object("b", kind="BGPAdvertisement", ipAddressPools=["edge", "front"])
     layer2 = advertisement_object("a", ipAddressPools=["front"])
     many = [f"10.4.0.{number}/32" for number in range(1, 8)]
     held = [
@@ -228,8 +228,8 @@ def test_the_whole_plan_in_words() -> None:
     text = plan_text(Origin.METALLB, move)
     for line in (
         "Move from MetalLB. Pools:",
-        "  pool front: 10.0.0.1-10.0.0.9; announced by ARP and NDP",
-        "  pool edge: 10.3.0.0/28; BGP announces it, which this version does not do yet",
+        "  pool front: 10.0.0.1-10.0.0.9; announced by ARP and NDP, and by BGP",
+        "  pool edge: 10.3.0.0/28; announced by BGP",
         (
             "  pool many: 10.4.0.1/32, 10.4.0.2/32, 10.4.0.3/32, 10.4.0.4/32, 10.4.0.5/32 and 2 "
             "more; no advertisement covers it, so nobody announces it"
@@ -249,10 +249,6 @@ def test_the_whole_plan_in_words() -> None:
         "  the conversion of BGPPeers, by a server in namespace old",
         "  9 Services keep their addresses, 3 do not",
         "  10 addresses are to be entered into the ledger",
-        (
-            "  BGP alone announces 10.3.0.1, 10.3.0.2, 10.3.0.3, 10.3.0.4, 10.3.0.5 and 2 more: "
-            "this version would not, so do not switch yet"
-        ),
     ):
         assert line in text.splitlines(), f"{line}\n{text}"
 

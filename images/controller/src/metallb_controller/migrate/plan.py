@@ -58,16 +58,13 @@ class ServiceRow:
 class Plan:
     """The whole plan.
 
-    `entries` are missing in the ledger. `unannounced` are addresses that are kept and that only
-    BGP announces, which this version does not do. `orphans` are Deckhouse's children whose Service
-    is gone.
+    `entries` are missing in the ledger. `orphans` are Deckhouse's children whose Service is gone.
     """
 
     pools: tuple[AddressPool, ...]
     problems: Mapping[tuple[str, ObjectKey], tuple[Problem, ...]]
     services: tuple[ServiceRow, ...]
     entries: tuple[VirtualIP, ...]
-    unannounced: tuple[IPAddress, ...]
     orphans: tuple[Child, ...]
 
     @property
@@ -83,7 +80,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Tell whether all goes on as it is."""
-        return not (self.losing or self.problems or self.unannounced)
+        return not (self.losing or self.problems)
 
 
 def make_plan(
@@ -94,20 +91,13 @@ def make_plan(
 ) -> Plan:
     """Compare a cluster with how the rehearsal ended, with the entries in the ledger."""
     rows = [_row(cluster, ending, key, load_balancer_class) for key in sorted(cluster.services)]
-    kept = {address: pool for row in rows for address, pool in row.kept.items()}
-    by_bgp = {key for key, pool in ending.pools.items() if pool.bgp and not pool.layer2}
     return Plan(
         tuple(ending.pools.values()),
         dict(sorted({**ending.problems, **cluster.other_problems}.items())),
         tuple(rows),
         entries,
-        tuple(sorted((item for item in kept if kept[item] in by_bgp), key=_order)),
         tuple(child for child in cluster.children if child.service not in cluster.services),
     )
-
-
-def _order(address: IPAddress) -> tuple[int, int]:
-    return address.version, int(address)
 
 
 def _row(

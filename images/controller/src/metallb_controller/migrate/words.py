@@ -49,9 +49,9 @@ def _pools(plan: Plan) -> Iterator[str]:
 
 def _announced(pool: AddressPool) -> str:
     if pool.layer2:
-        return "announced by ARP and NDP"
+        return "announced by ARP and NDP" + (", and by BGP" if pool.bgp else "")
     if pool.bgp:
-        return "BGP announces it, which this version does not do yet"
+        return "announced by BGP"
     return "no advertisement covers it, so nobody announces it"
 
 
@@ -114,9 +114,6 @@ def _result(plan: Plan) -> Iterator[str]:
     entries = len(plan.entries)
     yield f"{len(served)} Services keep their addresses, {len(plan.losing)} do not"
     yield f"{entries} addresses are to be entered into the ledger"
-    if plan.unannounced:
-        found = listed(plan.unannounced)
-        yield f"BGP alone announces {found}: this version would not, so do not switch yet"
     if plan.problems:
         yield f"{len(plan.problems)} objects are wrong in part"
 
