@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from meta.tree import ROOT
 from metallb_speaker.bgp.attribute_rules import Approach
 from metallb_speaker.bgp.config import SessionConfig
 from metallb_speaker.bgp.events import Down, Malformed
@@ -16,6 +17,7 @@ from support.bgp_pair import ENDS, session
 from vectors.bgp.catalogue import (
     CAPABILITIES,
     CATALOGUE,
+    CLASSES,
     INTERNAL_CAPABILITIES,
     Case,
     Elsewhere,
@@ -23,6 +25,7 @@ from vectors.bgp.catalogue import (
     Phase,
     Verdict,
     opened,
+    table,
 )
 
 if TYPE_CHECKING:
@@ -113,7 +116,7 @@ def test_without_a_hold_time_no_keepalive_is_sent_but_the_first() -> None:
     assert driver.said.count(Keepalive()) == 1
 
 
-PREFIXES = {
+COUNTS = {
     "AGG": 8, "ATTR": 15, "COL": 4, "DC": 5, "DEC": 18, "ERR": 5, "EXT": 5, "FSM": 15, "GR": 5,
     "KA": 6, "MH": 14, "MP": 8, "NOT": 6, "OP": 20, "ORF": 5, "RR": 5, "SEC": 32, "TIM": 10,
     "UP": 30, "VN": 6,
@@ -122,10 +125,16 @@ PREFIXES = {
 
 
 def test_every_case_of_the_framework_is_here() -> None:
-    assert Counter(name.split("-")[0] for name in CATALOGUE) == PREFIXES
-    assert sum(PREFIXES.values()) == 222
+    assert Counter(name.split("-")[0] for name in CATALOGUE) == COUNTS
+    assert sum(COUNTS.values()) == 222
     assert len(CASES) >= 170
+    assert set(CLASSES) == set(COUNTS)
 
 
 def test_every_reason_is_used() -> None:
     assert {case for case in CATALOGUE.values() if isinstance(case, Elsewhere)} == set(Elsewhere)
+
+
+def test_the_documents_have_this_table() -> None:
+    document = (ROOT / "docs/internal/RFC.md").read_text()
+    assert "\n".join(table()) in document

@@ -358,3 +358,34 @@ SECURITY: dict[str, Case | Elsewhere] = {
 }
 
 CATALOGUE = {**HEADERS, **OPENS, **MESSAGES, **UPDATES, **SECURITY}
+
+CLASSES = {
+    "MH": "message header", "OP": "OPEN", "VN": "version negotiation", "UP": "UPDATE",
+    "ATTR": "attributes", "KA": "KEEPALIVE", "NOT": "NOTIFICATION", "FSM": "state machine",
+    "TIM": "timers", "COL": "collision", "MP": "multiprotocol", "RR": "route reflection",
+    "GR": "graceful restart", "ERR": "enhanced refresh", "EXT": "extended messages",
+    "ORF": "outbound route filters", "DC": "dynamic capability", "AGG": "aggregation",
+    "DEC": "decision process", "SEC": "security",
+}  # fmt: skip
+"""What the framework calls the cases whose ids begin so."""
+
+
+def kind_of(case: Case | Elsewhere) -> str:
+    """Give the column of a case in the table."""
+    if isinstance(case, Elsewhere):
+        return "not for octets"
+    return "NOTIFICATION" if isinstance(case.verdict, tuple) else case.verdict.name
+
+
+COLUMNS = ("NOTIFICATION", "WITHDRAW", "DISCARD", "TAKEN", "CLOSED", "not for octets")
+
+
+def table() -> list[str]:
+    """The verdicts by class, as rows of `docs/internal/RFC.md`."""
+    rows = ["| class | cases | refused | withdraw | discard | goes on | closed | not for octets |"]
+    rows.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for prefix, name in CLASSES.items():
+        kinds = [kind_of(case) for key, case in CATALOGUE.items() if key.startswith(f"{prefix}-")]
+        counts = [str(kinds.count(column) or "") for column in COLUMNS]
+        rows.append(f"| {name} ({prefix}) | {len(kinds)} | {' | '.join(counts)} |")
+    return rows
