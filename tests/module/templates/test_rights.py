@@ -34,6 +34,7 @@ pytestmark = [
 ]
 
 SECONDS = 40.0
+ADDRESSES = {"n1": "10.10.0.11", "n2": "10.10.0.12"}
 SECRETS = Resource("", "v1", "secrets")
 SLICES = Resource("discovery.k8s.io", "v1", "endpointslices")
 TAKEN = "10.10.128.9"
@@ -69,6 +70,18 @@ POOLS = [
 ]
 """Their statuses are written, and those of Services that have an address of MetalLB's."""
 
+SPEAKERS = [
+    objects.bgp_peer(
+        name, ADDRESSES[other], my_asn, peer_asn, passive=passive,
+        nodeSelectors=[{"matchLabels": {"kubernetes.io/hostname": node}}],
+    )
+    for name, node, other, my_asn, peer_asn, passive in (
+        ("dials", "n1", "n2", 64500, 64501, False),
+        ("waits", "n2", "n1", 64501, 64500, True),
+    )
+]  # fmt: skip
+"""The speakers are each other's BGP peers, so each announces to somebody."""
+
 PARTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerBGPPeer", PEER),
     ("network.deckhouse.io/v1alpha1", "MetalLoadBalancerConfiguration", {"mode": "BGP"}),
@@ -89,6 +102,7 @@ async def played(chart: Chart) -> AsyncIterator[BoundCluster]:
             control_plane="real",
             controllers=1,
             data_path=False,
+            speaker_arguments=("--bgp-listen-port=179",),
             controller_arguments=("--webhook-port=8443", "--manage-webhook-certificate"),
         )
     )
@@ -120,8 +134,16 @@ async def _play(cluster: BoundCluster) -> None:
         if version.startswith("metallb.io"):
             meta["namespace"] = objects.NAMESPACE
         await cluster.create({"apiVersion": version, "kind": kind, "metadata": meta, "spec": spec})
+    for peer in SPEAKERS:
+        await cluster.apply(peer)
     of_pool = {"metallb.io/address-pool": "native"}
-    for name, notes in (("web", {}), ("gone", {}), ("native", of_pool)):
+    services: tuple[tuple[str, dict[str, str]], ...] = (
+        ("web", {}),
+        ("gone", {}),
+        ("native", of_pool),
+        ("routed", of_pool),
+    )
+    for name, notes in services:
         await cluster.apply(objects.service(name, annotations=notes))
         body = endpoint_slice(name, "n1", "10.244.0.9")
         await cluster.client.create(SLICES, body, "default")
@@ -132,6 +154,7 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.until(lambda: cluster.addresses("web") and cluster.addresses("gone"), SECONDS)
     await cluster.until(lambda: _is_announced(cluster, "web"), SECONDS)
     await cluster.until(lambda: cluster.plane.has_seen("create", "servicel2statuses"), SECONDS)
+    await cluster.until(lambda: _is_routed_by_both(cluster), SECONDS)
     await cluster.until(
         lambda: cluster.plane.has_seen("patch", r"bgpsessions/[^/]+/status"), SECONDS
     )
@@ -149,6 +172,11 @@ async def _play(cluster: BoundCluster) -> None:
     await cluster.until(lambda: _orders(cluster, "web") != before, SECONDS)
     await cluster.until(lambda: _has_told_of(cluster, "lost"), SECONDS)
     await cluster.until(lambda: cluster.plane.has_seen("get", f"virtualips/{TAKEN}"), SECONDS)
+
+
+def _is_routed_by_both(cluster: BoundCluster) -> bool:
+    found = cluster.vips_of("routed")
+    return bool(found) and {item.node for item in found[0].status.bgp} == set(ADDRESSES)
 
 
 def _is_announced(cluster: BoundCluster, name: str) -> bool:
