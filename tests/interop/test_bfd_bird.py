@@ -196,3 +196,18 @@ async def test_what_is_taken_away_is_told_at_once(site: Site) -> None:
         await bird_says(bird, "Up", "15.000")
         end.order()
         await bird_says(bird, "Down")  # long before its 15 s have passed
+
+
+async def test_one_who_was_stalled_himself_accuses_nobody(site: Site) -> None:
+    """All that BIRD sent meanwhile is read before its session is found silent."""
+    async with Bird(site.instance, site.namespace, configuration()) as bird, BfdEnd() as end:
+        end.order(wanted(multiplier=40))
+        await end.reaches(PEER, State.UP)
+        await bird_says(bird, "Up", "0.050", "2.000")
+        loop = asyncio.get_running_loop()
+        for _ in range(3):
+            stalled_until = loop.time() + 0.5  # our detection time is 0.15 s
+            while loop.time() < stalled_until:
+                pass
+            await asyncio.sleep(0.2)
+        assert end.downs(PEER) == 0

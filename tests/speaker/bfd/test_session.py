@@ -197,6 +197,17 @@ def test_a_packet_with_a_lower_ttl_is_no_repetition() -> None:
     assert not bench.session.is_repetition(packet, 254, bench.now)
 
 
+def test_a_peer_that_says_the_same_after_silence_is_learnt_anew() -> None:
+    bench = Bench().up()
+    bench.feed(State.UP)
+    bench.wait(0.2)
+    bench.sent()
+    assert bench.session.remote_discriminator == 0
+    bench.feed(State.UP)  # the very same packet as before
+    assert bench.session.remote_discriminator == ITS
+    assert [packet.your_discriminator for packet in bench.sent()] == [ITS]
+
+
 def test_a_silent_peer_that_was_down_is_forgotten() -> None:
     bench = Bench(is_passive=True)
     bench.feed(State.ADMIN_DOWN)

@@ -18,15 +18,19 @@ from scapy.layers.l2 import ARP, Ether
 from metallb_lab import netns
 from metallb_speaker import control
 from metallb_speaker.announce.model import Orders
+from metallb_speaker.bfd.config import BFDConfig, Endpoint
+from metallb_speaker.bfd.iana import State
 from metallb_speaker.io import datagram
+from metallb_speaker.io.bfd import PortKey, ReceivePort
 from metallb_speaker.l2.gratuitous import ARP_ROUNDS_SECONDS, NA_ROUNDS_SECONDS
 from metallb_speaker.liveness.messages import NodeState
 from metallb_speaker.liveness.settings import LivenessSettings
 from metallb_speaker.reflex import process
 from metallb_speaker.reflex.process import Reflex, take_priority
 from metallb_speaker.settings import Settings
-from support.cable import DEADLINE_SECONDS, FAR_MAC, NEAR_MAC
+from support.cable import DEADLINE_SECONDS, FAR_IPV4, FAR_MAC, NEAR_MAC
 from support.peers import FAR_PEER, HEARTBEAT_PORT, FarSpeaker, Policy
+from support.waiting import until
 from support.wire import Wire
 
 if TYPE_CHECKING:
@@ -173,6 +177,28 @@ async def test_it_goes_on_without_policy_and_tells_a_new_one_all(
         policy.say(control.vip_line(orders(OTHER, "near")))
         await policy.hear("announced", address=OTHER)
         assert policy.said("announced", address=VIP4) == [first]
+
+
+async def test_bfd_goes_on_without_policy_and_is_told_to_a_new_one(
+    near: Cable, reflex: Running
+) -> None:
+    endpoint = Endpoint(ip_address(FAR_IPV4))
+    with netns.inside(near.far.namespace):
+        router = ReceivePort(PortKey.of(endpoint))
+    try:
+        async with reflex.policy() as policy:
+            policy.say(control.bfd_line([BFDConfig(endpoint)]))
+            first = await policy.hear("bfd_state", state=State.DOWN)
+        for _ in range(2):  # it speaks on, though nobody is there
+            await until(lambda: list(router.datagrams()), "a packet")
+        async with reflex.policy() as policy:
+            await policy.hear("told")
+            assert policy.said("bfd_state") == [first]
+            policy.say(control.bfd_line([]))
+            policy.say(control.bfd_line([BFDConfig(endpoint)]))
+            await policy.until(lambda: len(policy.said("bfd_state")) == 2)
+    finally:
+        router.close()
 
 
 async def test_what_a_new_table_does_not_name_is_withdrawn(reflex: Running, wire: Wire) -> None:
