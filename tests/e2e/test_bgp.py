@@ -91,10 +91,19 @@ async def test_53_a_node_that_may_not_disappears_from_the_next_hops_and_returns(
     cluster = routed.scene.cluster
     try:
         await cluster.label("n2", **{EXCLUDE_LABEL: "true"})
+        await routed.bird.until(
+            lambda: _asks_for_other_ways(routed, prefix, "n2"), lambda: "n2 asks for other ways"
+        )
         await routed.both_heard(prefix, ["n1", "n3"])
     finally:
         await cluster.label("n2", **{EXCLUDE_LABEL: None})
     await routed.both_heard(prefix, ALL)
+
+
+async def _asks_for_other_ways(routed: Routed, prefix: str, node: str) -> bool:
+    """RFC 8326: the routes are there still, with the community that says so."""
+    found = (await routed.nodes(routed.bird, prefix)).get(node)
+    return found is not None and found.communities == ("65535:0",)
 
 
 async def test_54_two_services_on_one_address(routed: Routed) -> None:

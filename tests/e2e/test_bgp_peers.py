@@ -68,7 +68,7 @@ async def test_55_a_password_from_a_secret_changes_without_a_restart(routed: Rou
 
         async def is_again() -> bool:
             found = await router.status()
-            return found.get("establishedCount", 0) >= 2 and found["state"] == "Established"
+            return bool(found.get("establishedCount", 0) >= 2 and found["state"] == "Established")
 
         await until_it(is_again, "a session by the new password")
         await routed.heard(prefix, ALL, by=router.bird)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from metallb_speaker.settings import KeyFileError, read_keys, read_settings
+from metallb_speaker.settings import BgpSettings, KeyFileError, read_keys, read_settings
 
 
 def test_all_has_a_usual_value() -> None:
@@ -45,6 +45,19 @@ def test_arguments_go_before_all_else() -> None:
     assert (liveness.startup_seconds, liveness.hold_down_seconds) == (1.0, 7.0)
 
 
+def test_what_holds_for_peers_that_do_not_say_it() -> None:
+    assert read_settings([], {}).bgp == BgpSettings(0, 90, 10, 300, 300, 50, 3, 2.0)
+    found = read_settings(
+        [
+            *("--bgp-listen-port", "179", "--bgp-hold-seconds", "0", "--bgp-connect-seconds", "5"),
+            *("--bfd-receive-milliseconds", "50", "--bfd-transmit-milliseconds", "60"),
+            *("--bfd-multiplier", "4", "--bgp-drain-seconds", "0"),
+        ],
+        {},
+    )
+    assert found.bgp == BgpSettings(179, 0, 5, 50, 60, 50, 4, 0.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -54,6 +67,13 @@ def test_arguments_go_before_all_else() -> None:
         (["--heartbeat-multiplier", "51"], "from 2 to 50"),
         (["--heartbeat-port", "x"], "invalid int value"),
         (["--exclude-interfaces", "("], "no regular expression"),
+        (["--bgp-listen-port", "65536"], "--bgp-listen-port must be from 0 to 65535"),
+        (["--bgp-hold-seconds", "2"], "--bgp-hold-seconds must be 0, or from 3 to 65535"),
+        (["--bgp-connect-seconds", "0"], "from 1 to 65535"),
+        (["--bgp-drain-seconds", "301"], "--bgp-drain-seconds must be from 0 to 300"),
+        (["--bfd-receive-milliseconds", "9"], "from 10 to 60000"),
+        (["--bfd-transmit-milliseconds", "60001"], "from 10 to 60000"),
+        (["--bfd-multiplier", "1"], "--bfd-multiplier must be from 2 to 255"),
         (["--what"], "unrecognized arguments"),
     ],
 )

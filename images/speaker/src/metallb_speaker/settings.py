@@ -34,6 +34,8 @@ class BgpSettings:
     bfd_transmit_milliseconds: int = 300
     bfd_echo_milliseconds: int = 50
     bfd_multiplier: int = 3
+    drain_seconds: float = 2.0
+    """How long routers have to find other ways before an excluded node withdraws its routes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--bgp-listen-port", type=int, default=0, help="0: peers cannot dial us")
     parser.add_argument("--bgp-hold-seconds", type=int, default=90)
     parser.add_argument("--bgp-connect-seconds", type=int, default=10)
+    parser.add_argument("--bgp-drain-seconds", type=float, default=2.0, help="0: withdraw at once")
     parser.add_argument("--bfd-receive-milliseconds", type=int, default=300)
     parser.add_argument("--bfd-transmit-milliseconds", type=int, default=300)
     parser.add_argument("--bfd-multiplier", type=int, default=3)
@@ -145,6 +148,7 @@ def read_settings(
             bfd_receive_milliseconds=given.bfd_receive_milliseconds,
             bfd_transmit_milliseconds=given.bfd_transmit_milliseconds,
             bfd_multiplier=given.bfd_multiplier,
+            drain_seconds=given.bgp_drain_seconds,
         ),
     )
 
@@ -153,6 +157,7 @@ def _check_bgp(parser: argparse.ArgumentParser, given: argparse.Namespace) -> No
     for name, low, high in (
         ("bgp_listen_port", 0, 65_535),
         ("bgp_connect_seconds", 1, 65_535),
+        ("bgp_drain_seconds", 0, 300),
         ("bfd_receive_milliseconds", 10, 60_000),
         ("bfd_transmit_milliseconds", 10, 60_000),
         ("bfd_multiplier", 2, 255),

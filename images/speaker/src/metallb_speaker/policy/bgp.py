@@ -22,6 +22,7 @@ from metallb_speaker.peering.peering import Peering
 from metallb_speaker.policy.bgp_sources import BgpSources
 from metallb_speaker.policy.passwords import Passwords
 from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config
+from metallb_speaker.routes.drain import NodeDrain
 from metallb_speaker.routes.table import RouteTable
 
 if TYPE_CHECKING:
@@ -72,7 +73,9 @@ class Bgp:
         self._peers: dict[str, Peer] = {}
         self.faults: dict[str, Fault] = {}
         """Peers of this node that it has no session with, and why."""
+        self._drain = NodeDrain(settings.bgp.drain_seconds)
         self._is_started = False
+        self._later: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._touched: dict[IPAddress, None] = {}
 
@@ -126,8 +129,9 @@ class Bgp:
 
     async def close(self) -> None:
         """End all sessions; routers that agreed to it keep our routes while we are away."""
-        if self._soon is not None:
-            self._soon.cancel()
+        for timer in (self._soon, self._later):
+            if timer is not None:
+                timer.cancel()
         await self._peering.close(is_restart=True, communication="the speaker stops")
 
     # -- what comes in -----------------------------------------------------------------------------
@@ -156,12 +160,23 @@ class Bgp:
         if not self._is_started:
             return
         node = self.node
-        self.table.set_node(node)
+        self._show(node)
         self.table.set_pools(self._sources.pools().pools)
         self._set_peers(node)
         self._touched.update(dict.fromkeys(self.table.verdicts()))
         self._say()
         self._on_sessions()
+
+    def _show(self, node: Node | None) -> None:
+        """Let routes be decided by what the node is like, or is to be taken for while it leaves."""
+        loop = asyncio.get_running_loop()
+        shown = self._drain.look(node, loop.time())
+        self.table.set_node(shown.node)
+        self.table.set_draining(shown.is_draining)
+        if self._later is not None:
+            self._later.cancel()
+        due_at = self._drain.get_timer()
+        self._later = None if due_at is None else loop.call_at(due_at, self._refresh)
 
     def _set_peers(self, node: Node | None) -> None:
         found = self._sources.peers().peers if node is not None else {}
