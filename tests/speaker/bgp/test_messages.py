@@ -119,13 +119,13 @@ def test_every_type_has_a_vector() -> None:
 STREAM = b"".join(bytes.fromhex(wire) for wire, _ in MESSAGES.values())
 
 
-@pytest.mark.parametrize("size", [1, 2, 7, 18, 19, 20, 64, len(STREAM)])
-def test_a_stream_may_be_cut_anywhere(size: int) -> None:
-    reader, found = MessageReader(), []
-    for at in range(0, len(STREAM), size):
-        reader.feed(STREAM[at : at + size])
-        found += drain(reader)
-    assert found == [message for _, message in MESSAGES.values()]
+def test_a_stream_may_be_cut_anywhere() -> None:
+    for size in range(1, len(STREAM) + 1):
+        reader, found = MessageReader(), []
+        for at in range(0, len(STREAM), size):
+            reader.feed(STREAM[at : at + size])
+            found += drain(reader)
+        assert found == [message for _, message in MESSAGES.values()], size
 
 
 @pytest.mark.parametrize(("wire", "code", "subcode", "data"), WRONG.values(), ids=WRONG)
