@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from metallb.api.bfd_profiles import read_bfd_profile
 from metallb.api.bgp_peers import read_bgp_peer
@@ -162,3 +165,64 @@ def test_of_two_peers_of_one_name_the_native_one_holds() -> None:
     assert found.peers["tor-one"].of == ("BGPPeer", ObjectKey("m", "tor-one"))
     (problem,) = found.problems["MetalLoadBalancerConfiguration", ObjectKey("", "one")]
     assert problem.message == "BGPPeer tor-one has a peer 'tor-one' already"
+
+
+# -- equal intent, equal sessions ------------------------------------------------------------------
+
+DURATIONS = st.sampled_from(["3s", "30s", "90s", "3m", "0s"])
+INTENTS = st.fixed_dictionaries(
+    {"myASN": st.integers(1, 2**32 - 1), "peerASN": st.integers(1, 2**32 - 1)},
+    optional={
+        "peerPort": st.integers(1, 65_535),
+        "holdTime": DURATIONS,
+        "routerID": st.sampled_from(["192.0.2.1", "192.0.2.2"]),
+    },
+)
+TIMERS = st.one_of(
+    st.none(),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "receiveInterval": st.integers(10, 60_000),
+            "transmitInterval": st.integers(10, 60_000),
+            "detectMultiplier": st.integers(2, 255),
+            "echoInterval": st.integers(10, 60_000),
+            "echoMode": st.booleans(),
+            "passiveMode": st.booleans(),
+        },
+    ),
+)
+LABELS = st.dictionaries(st.sampled_from(["rack", "role"]), st.sampled_from(["a", "b"]))
+
+
+@given(
+    INTENTS, TIMERS, LABELS, st.sampled_from(["10.0.0.1", "fd00::1"]),
+    st.one_of(st.none(), st.just("secret")),
+)  # fmt: skip
+def test_both_dialects_make_equal_sessions_of_equal_intent(
+    said: dict[str, Any],
+    bfd: dict[str, Any] | None,
+    labels: dict[str, str],
+    address: str,
+    secret: str | None,
+) -> None:
+    rest: dict[str, Any] = {"peerAddress": address, **said}
+    selectors = [{"matchLabels": labels}] if labels else []
+    of_native: dict[str, Any] = {"nodeSelectors": selectors}
+    of_ours: dict[str, Any] = {}
+    if bfd is not None:
+        of_native["bfdProfile"], of_ours["bfd"] = "timers", bfd
+    if secret is not None:
+        of_native["passwordSecret"] = {"name": secret, "namespace": "users"}
+        of_ours["passwordSecretRef"] = {"name": secret, "namespace": "users"}
+    one = translated(
+        an_object("tor", {**rest, **of_native}, "m"),
+        profiles=(an_object("timers", bfd or {}, "m"),),
+    )
+    other = translated(
+        peers=(an_object("tor", {**rest, **of_ours}),),
+        configurations=(configuration("c", "tor", nodeSelector=labels),),
+    )
+    assert one.problems == other.problems == {}
+    alike: dict[str, Any] = {"name": "", "of": ("", ObjectKey("", ""))}
+    assert replace(one.peers["tor"], **alike) == replace(other.peers["tor-c"], **alike)
