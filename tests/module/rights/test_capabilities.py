@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,19 +24,24 @@ pytestmark = [pytest.mark.timeout(180), pytest.mark.netns]
 
 WAIT_SECONDS = 60.0
 VIP = "10.10.128.1"
+REFUSED_PORT = "peers cannot dial us on port 179"
 NO_PRIORITY = "no real-time priority"
 NO_SOCKET = re.compile("cannot be used.*Operation not permitted")
 
 
-@pytest.fixture
-def declared(tmp_path: Path) -> list[str]:
+def capabilities_of(work: Path, **settings: Any) -> list[str]:
     """Give the capabilities of the speaker's container."""
-    workload = find(Chart(tmp_path).render(Case()), "DaemonSet", "speaker")
+    workload = find(Chart(work).render_with(Case(), **settings), "DaemonSet", "speaker")
     [speaker] = [item for _, item in containers([workload]) if item["name"] == "speaker"]
     context = speaker["securityContext"]
     assert context["capabilities"]["drop"] == ["ALL"]
     assert context["allowPrivilegeEscalation"] is False
     return list(context["capabilities"]["add"])
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> list[str]:
+    return capabilities_of(tmp_path)
 
 
 def only(capabilities: Sequence[str]) -> list[str]:
@@ -71,8 +76,8 @@ async def takes_over(cluster: Cluster) -> None:
     await cluster.until(lambda: cluster.announcer(VIP) not in ("", first), WAIT_SECONDS)
 
 
-def options() -> ClusterOptions:
-    return ClusterOptions(nodes=2, controllers=1, speakers=False)
+def options(*arguments: str) -> ClusterOptions:
+    return ClusterOptions(nodes=2, controllers=1, speakers=False, speaker_arguments=arguments)
 
 
 async def test_what_is_declared_is_enough(declared: list[str]) -> None:
@@ -104,6 +109,49 @@ async def test_without_raw_sockets_no_address_is_announced_and_it_says_so(
                 await asyncio.sleep(0.05)
         await cluster.until(lambda: cluster.addresses("web") == (VIP,), WAIT_SECONDS)
         assert cluster.announcer(VIP) == ""
+
+
+@pytest.mark.parametrize("is_declared", [True, False])
+async def test_a_port_for_bgp_peers_is_had_with_its_capability_and_not_without(
+    tmp_path: Path, is_declared: bool
+) -> None:
+    """The speakers are each other's peers: one dials, one waits; both watch by BFD."""
+    settings = {"bgp": {"listenPort": 179}} if is_declared else {}
+    runner = only(capabilities_of(tmp_path, **settings))
+    async with Cluster(options("--bgp-listen-port=179")) as cluster:
+        await cluster.apply(objects.bfd_profile("usual"))
+        for name, there, asn, of, waits in (("n1", 1, 64500, 64501, False),
+                                            ("n2", 0, 64501, 64500, True)):  # fmt: skip
+            selector = {"matchLabels": {"kubernetes.io/hostname": name}}
+            await cluster.apply(
+                objects.bgp_peer(
+                    f"of-{name}", cluster.topology.nodes[there].ipv4, asn, of, passive=waits,
+                    bfdProfile="usual", nodeSelectors=[selector],
+                )
+            )  # fmt: skip
+        for host in cluster.topology.nodes:
+            await cluster.start_speaker(host.name, runner)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not (states := await sessions(cluster)) or not is_right(states, is_declared):
+                await asyncio.sleep(0.05)
+        refused = [REFUSED_PORT in text for text in logs(cluster).values()]
+        assert refused == [not is_declared] * 2
+
+
+def is_right(states: dict[str, str], is_declared: bool) -> bool:
+    if is_declared:
+        return states == {"of-n1": "Established/Up", "of-n2": "Established/Up"}
+    return states.keys() == {"of-n1", "of-n2"} and all("/Up" in item for item in states.values())
+
+
+async def sessions(cluster: Cluster) -> dict[str, str]:
+    """Give the state of each session, and of its BFD."""
+    found = {}
+    async for page in cluster.client.list_pages(objects.BGP_SESSIONS):
+        for item in page.items:
+            status = item.get("status") or {}
+            found[item["spec"]["peer"]] = f"{status.get('state')}/{status.get('bfd')}"
+    return found
 
 
 def test_nothing_else_is_declared(declared: list[str]) -> None:
