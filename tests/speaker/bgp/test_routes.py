@@ -31,14 +31,15 @@ from metallb_speaker.bgp.messages import (
     frame,
 )
 from metallb_speaker.bgp.negotiation import open_message
+from metallb_speaker.bgp.packing import Encoder
 from metallb_speaker.bgp.prefixes import Prefix
+from metallb_speaker.bgp.session import Session
 from support.bgp_pair import ENDS, Side, ours, session, theirs
 from support.bgp_view import View
 
 if TYPE_CHECKING:
     from metallb_speaker.bgp.config import SessionConfig
     from metallb_speaker.bgp.next_hops import Endpoints
-    from metallb_speaker.bgp.session import Session
 
 A, B, C = (Prefix.of(f"198.51.100.{last}/32") for last in (1, 2, 3))
 SIX = Prefix.of("2001:db8::1/128")
@@ -301,3 +302,16 @@ def test_no_octets_of_a_peer_raise(pieces: list[bytes], is_framed: bool) -> None
         made.receive_data(frame(kind, piece) if is_framed else piece, float(number))
         made.data_to_send()
         made.handle_timer(float(number))
+
+
+def test_a_connection_that_gives_way_takes_no_routes_from_the_other() -> None:
+    """Two connections of a peer have one Adj-RIB-Out."""
+    made, _ = established(routes={A: PLAIN})
+    other = Session(ours(), jitter=lambda: 1.0, now=0.0, rib=made.outbound.rib, encoder=Encoder())
+    made.change_routes({B: PLAIN})
+    other.start(0.0)
+    other.collided(0.0)
+    assert other.state is State.IDLE
+    view = View(made)
+    view.hear()
+    assert set(view.routes) == {B}

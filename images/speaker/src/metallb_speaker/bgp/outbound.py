@@ -81,7 +81,9 @@ class Outbound:
         return set(self._unannounced) <= set(before)
 
     def end(self) -> None:
-        """The connection is gone."""
+        """The connection is gone; the routes may be another connection's by now."""
+        if self._encoding is None:
+            return
         self._encoding = None
         self._owed_ends = []
         self._to_refresh.clear()

@@ -79,7 +79,10 @@ class Connection(asyncio.BufferedProtocol):
         self._patience = loop.call_later(LINGER_SECONDS, self._transport.abort)
         if last:
             self._transport.write(last)
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the peer was faster
+            self._transport.abort()
 
     def abort(self) -> None:
         """End the connection without a word."""

@@ -171,6 +171,9 @@ class Leg:
     async def _connect(self, tcp: socket.socket, *, is_dialled: bool) -> None:
         def made() -> None:
             """Tell the session at once: what the peer has said already is read right after this."""
+            if self._making is None:  # given up meanwhile, and its task has yet to hear of it
+                connection.abort()
+                return
             self.connection, self._making = connection, None
             self.session.connection_made(ends, self._loop.time(), is_dialled=is_dialled)
             self.pump()

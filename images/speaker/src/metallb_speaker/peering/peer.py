@@ -200,8 +200,9 @@ class Peer:
                 self._main.pump()
 
     def found_at(self, address: Address) -> None:
-        """Learn where an unnumbered peer is."""
-        if self.address != address:
+        """Learn where an unnumbered peer is; one with a session is where it is."""
+        if self.address != address and not self._main.session.is_connected:
+            log.info("peer %s: found at %s on %s", self.name, address, self.config.interface)
             self.address = address
             self._begin()
 

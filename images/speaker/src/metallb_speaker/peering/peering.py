@@ -24,12 +24,14 @@ from metallb_speaker.bgp.packing import Encoder
 from metallb_speaker.bgp.rib_out import RibOut
 from metallb_speaker.peering.config import BGP_PORT
 from metallb_speaker.peering.connection import LINGER_SECONDS
+from metallb_speaker.peering.discovery import Discovery
 from metallb_speaker.peering.leg import Surroundings
 from metallb_speaker.peering.listener import Listener
 from metallb_speaker.peering.peer import Peer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from ipaddress import IPv6Address
 
     from metallb_speaker.bgp.attributes import RouteAttributes
     from metallb_speaker.bgp.prefixes import Prefix
@@ -70,6 +72,7 @@ class Peering:
         self._peers: dict[str, Peer] = {}
         self._ribs: dict[str, RibOut] = {}
         self._listener = Listener(self._peers, listen_port, listen_host)
+        self._discoveries: dict[str, Discovery] = {}
 
     async def start(self) -> None:
         """Listen; raises OSError when the port cannot be had."""
@@ -83,12 +86,26 @@ class Peering:
             self._peers.pop(name).stop(CeaseSubcode.PEER_DE_CONFIGURED)
             self._ribs.pop(name, None)
         self._listener.secure(wanted.values())
+        self._discover({item.interface for item in wanted.values() if item.address is None})
         for name, config in wanted.items():
             if name not in self._peers:
                 self._add(config)
             elif self._peers[name].config != config:
                 self._peers[name].change(config)
         return refused
+
+    def _discover(self, wanted: set[str | None]) -> None:
+        """Look for unnumbered peers on these interfaces."""
+        for gone in self._discoveries.keys() - wanted:
+            self._discoveries.pop(gone).close()
+        for interface in wanted:
+            if interface is not None and interface not in self._discoveries:
+                self._discoveries[interface] = Discovery(interface, self._found)
+
+    def _found(self, interface: str, address: IPv6Address) -> None:
+        for peer in self._peers.values():
+            if peer.config.address is None and peer.config.interface == interface:
+                peer.found_at(address)
 
     def _add(self, config: PeerConfig) -> None:
         peer = Peer(config, self._rib(config.name), self._around)
@@ -138,6 +155,7 @@ class Peering:
     async def close(self, *, is_restart: bool = False, communication: str = "") -> None:
         """End all sessions: for good, or (`is_restart`) so that peers keep our routes meanwhile."""
         self._listener.close()
+        self._discover(set())
         for peer in self._peers.values():
             if is_restart:
                 peer.vanish()
