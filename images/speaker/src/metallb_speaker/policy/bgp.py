@@ -93,14 +93,9 @@ class Bgp:
         """Our Node object, as last seen."""
         return self._sources.node(self._settings.node)
 
-    def peers_of(self, address: IPAddress) -> tuple[str, ...]:
-        """Name the peers that hear of a VIP now: those with an established session."""
-        statuses = self.statuses()
-        return tuple(
-            name
-            for name in self.table.peers_of(address)
-            if name in statuses and statuses[name].is_up
-        )
+    def established(self) -> frozenset[str]:
+        """Name the peers whose sessions are established."""
+        return frozenset(name for name, item in self.statuses().items() if item.is_up)
 
     def why_not_ready(self) -> str | None:
         """Tell why BGP cannot do its work; None: it can."""

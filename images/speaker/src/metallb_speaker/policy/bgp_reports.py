@@ -57,13 +57,14 @@ class BgpReports:
     def sessions_changed(self) -> None:
         """Take in that a session may be other."""
         self.sessions.changed()
-        up = frozenset(name for name, item in self._bgp().statuses().items() if item.is_up)
+        up = self._bgp().established()
         if up != self._up:
             self._up = up
             self.addresses.mark(self._bgp().table.verdicts())
 
     def _peers_of(self, address: IPAddress) -> tuple[str, ...]:
-        return self._bgp().peers_of(address)
+        found = self._bgp().table.peers_of(address)
+        return tuple(name for name in found if name in self._up)
 
     def _owner(self) -> Metadata | None:
         node = self._bgp().node
