@@ -320,7 +320,7 @@ class PoolScript:
         chance = self._chance
         pools = chance.choice([OUR_POOLS, OUR_POOLS, OUR_POOLS[:1]])
         racks = {"rack": "1" if chance.random() < 0.2 else None}
-        routes = chance.choice([{}, {"localPref": 100}, {"aggregationLength": 30}])
+        routes: JsonObject = chance.choice([{}, {"localPref": 100}, {"aggregationLength": 30}])
         body = objects.load_balancer_configuration(name, pools, node_selector=racks, **routes)
         return self._put(objects.CONFIGURATIONS, body, name)
 

@@ -21,7 +21,8 @@ from metallb_lab.churn import agreement
 from metallb_lab.churn.actions import NAMESPACES
 from metallb_lab.churn.follow import Follower
 from metallb_lab.churn.history import History
-from metallb_lab.churn.storm import Storm
+from metallb_lab.churn.storm import TOLD_SECONDS, Storm
+from metallb_lab.processes import tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,9 +136,12 @@ class Run:
 
     def _tell(self) -> None:
         self._say(
-            f"{self._storm.done.total()} actions, {self._storm.kills} kills, "
-            f"{self._history.counts.total()} changes, {len(self._history.violations)} violations"
+            f"{self._storm.done.total()} actions, {self._storm.kills} kills, {self._counted()}"
         )
+
+    def _counted(self) -> str:
+        violations = len(self._history.violations)
+        return f"{self._history.counts.total()} changes, {violations} violations"
 
     def _conclusion(self) -> Report:
         report = self._report
@@ -175,7 +179,7 @@ class Run:
 
     async def _rest(self) -> None:
         """Wait until a new reconciler wants nothing, and compare."""
-        began_at = time.monotonic()
+        began_at = told_at = time.monotonic()
         while True:
             found = await self._everything()
             made = agreement.informed(found, REBALANCING)
@@ -185,11 +189,22 @@ class Run:
                 break
             if self._report.rest_seconds > self._options.rest_seconds:
                 self._report.wrong += [f"a new leader would write: {item}" for item in wanted]
+                await self._tell_of_leaders()
                 return
+            if time.monotonic() - told_at > TOLD_SECONDS:
+                told_at = time.monotonic()
+                self._say(f"{len(wanted)} writes or more are wanted still; {self._counted()}")
             await asyncio.sleep(LOOK_SECONDS)
         self._report.wrong += agreement.disagreements(made, found)
         self._report.served = sum(bool(_ingress(item)) for item in found[objects.SERVICES])
         await self._follower.finish(self._options.rest_seconds)
+
+    async def _tell_of_leaders(self) -> None:
+        """Tell who leads, and what the replicas said last."""
+        lease = await self._client.get(objects.LEASES, replicas.LEASE_NAME, objects.NAMESPACE)
+        self._say(f"it is {bodies.now()}, and the Lease says {lease['spec']}")
+        for process in self._replicas:
+            self._say(tail(process.log))
 
     async def _everything(self) -> dict[Resource, list[JsonObject]]:
         return {
