@@ -138,6 +138,7 @@ def _check_bgp(told: BgpSettings, given: dict[str, Any]) -> None:
     bfd = given.get("bfd", {})
     assert told.listen_port == given.get("listenPort", 0)
     assert told.hold_seconds == given.get("holdTimeSeconds", 90)
+    assert told.drain_seconds == given.get("drainSeconds", 2)
     assert told.connect_seconds == given.get("connectTimeSeconds", 10)
     assert told.bfd_receive_milliseconds == bfd.get("receiveIntervalMilliseconds", 300)
     assert told.bfd_transmit_milliseconds == bfd.get("transmitIntervalMilliseconds", 300)
