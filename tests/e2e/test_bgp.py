@@ -393,3 +393,48 @@ async def test_in_deckhouses_dialect(routed: Routed) -> None:
     await scene.make_service("web", None, annotations=notes)
     await scene.until(lambda: scene.addresses() != ())
     await routed.both_heard(f"{routed.ipv4(0)}/32", [])
+
+
+async def test_67_metrics_are_under_metallbs_names(routed: Routed) -> None:
+    before = await metrics(routed)
+    peers = {"10.10.0.1:179", "10.10.0.2:179"}
+    of_peer = [f'{{peer="{peer}",vrf=""}}' for peer in sorted(peers)]
+    found = [name for name in before if name.startswith("metallb_bgp_session_up")]
+    labels = [name.removeprefix("metallb_bgp_session_up") for name in found]
+    assert sorted(labels) == of_peer
+    assert {before[name] for name in found} == {1.0}
+    await routed.pool()
+    await routed.advertise()
+    await routed.service()
+    await routed.both_heard(f"{routed.ipv4(1)}/32", ALL)
+    after = await metrics(routed)
+    for label in labels:
+        prefixes = f"metallb_bgp_announced_prefixes_total{label}"
+        assert after[prefixes] == before[prefixes] + 1
+        updates = f"metallb_bgp_updates_total{label}"
+        assert after[updates] > before[updates]
+        for name in ("opens_sent", "opens_received", "keepalives_sent", "total_received"):
+            assert after[f"metallb_bgp_{name}{label}"] >= 1
+        assert after[f"metallb_bgp_pending_prefixes_total{label}"] == 0
+    assert after_of(after, "metallb_bfd_session_up") == {1.0}
+    name = f"default/{routed.scene.name('web')}"
+    told = [item for item in after if "speaker_announced" in item and name in item]
+    assert [('protocol="bgp"' in item) for item in told] == [True]
+    await routed.scene.delete("Service", "web")
+    await routed.both_heard(f"{routed.ipv4(1)}/32", [])
+    last = await metrics(routed)
+    assert not [item for item in last if "speaker_announced" in item and name in item]
+
+
+def after_of(found: dict[str, float], name: str) -> set[float]:
+    """Give the values of all series of a name."""
+    return {value for item, value in found.items() if item.startswith(name + "{")}
+
+
+async def metrics(routed: Routed) -> dict[str, float]:
+    """Read the metrics of n1's speaker, by series."""
+    host = routed.scene.cluster.topology.hosts["n1"]
+    url = "http://127.0.0.1:7474/metrics"
+    text = await asyncio.to_thread(host.run, "curl", "-sf", "--max-time", "10", url)
+    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in lines}
