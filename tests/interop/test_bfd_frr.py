@@ -15,6 +15,7 @@ from metallb_speaker.bfd.iana import Diagnostic, State
 from support.bfd_cut import cut
 from support.bfd_end import BfdEnd
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,17 +164,42 @@ async def test_echo_both_ways(site: Site) -> None:
         assert end.downs(endpoint) == 0
 
 
-async def test_a_router_whose_echoes_our_kernel_forwards_keeps_its_session(site: Site) -> None:
-    """Over IPv4 bfdd addresses echoes to itself, as hardware does: a node forwards them."""
+async def test_echo_through_both_forwarding_planes(site: Site) -> None:
+    """Over IPv4 echoes are addressed to their own sender, and a node forwards as routers do."""
     netns.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    enter = ("ip", "netns", "exec", site.namespace)
+    netns.run(*enter, "sysctl", "-qw", "net.ipv4.ip_forward=1")
     async with router(site, f"{NEAR_IPV4} interface eth0", "echo-mode") as frr, BfdEnd() as end:
         end.order(wanted(is_echo=True, echo_us=50_000))
         await end.reaches(PEER, State.UP)
-        await frr_says(frr, "up", {"remote-echo-receive-interval": 50})
+        says = {"remote-echo-receive-interval": 50, "remote-receive-interval": 1000}
+        await frr_says(frr, "up", says)
         before = (await counters(frr))["echo-packet-input"]
         await asyncio.sleep(1.0)
         assert (await counters(frr))["echo-packet-input"] > before
+        counts, dropped = end.counts()
+        _, _, echo_in, echo_out, *_ = counts[PEER]
+        assert echo_out >= echo_in > 10
+        assert not dropped  # the router's own echoes are not ours to count
         assert end.downs(PEER) == 0
+        with cut(site.namespace, "forward"):
+            await until(lambda: end.downs(PEER), "a failure")
+            [*_, why] = [line.diagnostic for _, line in end.told if line.state is State.DOWN]
+            assert why is Diagnostic.ECHO_FUNCTION_FAILED
+            await end.reaches(PEER, State.UP)  # watched by control packets
+
+
+async def test_a_router_that_forwards_nothing_is_watched_by_control_packets(site: Site) -> None:
+    async with router(site) as frr, BfdEnd() as end:
+        end.order(wanted(is_echo=True, echo_us=50_000))
+        await end.reaches(PEER, State.UP)
+        await frr_says(frr, "up", {"remote-echo-receive-interval": 50})
+        await asyncio.sleep(1.0)
+        counts, _ = end.counts()
+        _, _, echo_in, echo_out, *_ = counts[PEER]
+        assert echo_out > echo_in == 0
+        assert end.downs(PEER) == 0
+        await frr_says(frr, "up", {"remote-receive-interval": 50})
 
 
 async def test_either_side_may_be_passive(site: Site) -> None:

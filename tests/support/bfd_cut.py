@@ -15,7 +15,9 @@ PORTS = "{ 3784, 3785, 4784 }"
 
 @contextmanager
 def cut(namespace: str, *hooks: str) -> Iterator[None]:
-    """Drop all of BFD that comes into a namespace, or leaves it (`input`, `output`)."""
+    """Drop all of BFD that comes into a namespace, leaves it or passes it: `input`, `output`,
+    `forward`.
+    """
     chains = "\n".join(
         f"chain {hook} {{\ntype filter hook {hook} priority 0\nudp dport {PORTS} drop\n}}"
         for hook in hooks

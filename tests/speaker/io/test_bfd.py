@@ -23,6 +23,7 @@ from support.cable import (
     NEAR_IPV6,
     NEAR_LINK_LOCAL,
 )
+from support.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +69,14 @@ def listener(near: Cable) -> Iterator[Any]:
         (Endpoint(ip_address(FAR_IPV4), is_multihop=True), (NEAR_IPV4, "")),
     ],
 )
-def test_a_packet_is_sent_as_the_rfc_wants_it(
+async def test_a_packet_is_sent_as_the_rfc_wants_it(
     listener: Any, endpoint: Endpoint, source: tuple[str, str]
 ) -> None:
     key = PortKey.of(endpoint)
     assert key.port == (MULTIHOP_PORT if endpoint.is_multihop else CONTROL_PORT)
     port = listener(key)
     sender = SendPort(endpoint, lambda: 0.5)
-    assert sender.send(b"hello")
+    await until(lambda: sender.send(b"hello"), "the link-local address to be there")
     data, ancillary, where = hear(port)
     assert (data, bfd.ttl_of(ancillary)) == (b"hello", 255)
     assert bfd.local_address_of(ancillary) == endpoint.peer_address

@@ -63,7 +63,14 @@ async def there(near: Cable, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[B
                 patch.setattr(shell, "SendPort", FarSendPort)
                 order(configs)
 
+        find = end.bfd._echoes._find
+
+        def find_there(*arguments: Any) -> Any:
+            with netns.inside(near.far.namespace):
+                return find(*arguments)
+
         monkeypatch.setattr(end.bfd, "order", order_there)
+        monkeypatch.setattr(end.bfd._echoes, "_find", find_there)
         yield end
 
 
@@ -86,8 +93,10 @@ async def echoes_come_back(end: BfdEnd, endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize(("far", "near_end"), [(FAR, NEAR), (FAR6, NEAR6)])
 async def test_two_ends_come_up_and_echo(
-    here: BfdEnd, there: BfdEnd, far: Endpoint, near_end: Endpoint
+    near: Cable, here: BfdEnd, there: BfdEnd, far: Endpoint, near_end: Endpoint
 ) -> None:
+    for host in (near.near, near.far):
+        host.run("sysctl", "-qw", "net.ipv4.ip_forward=1")  # over IPv4 kernels send echoes back
     here.order(wanted(far, is_echo=True))
     there.order(wanted(near_end, is_echo=True))
     await both_up(here, there, far, near_end)

@@ -20,8 +20,8 @@ daemon loops back what is long enough and came with TTL 255.
 
 A peer that advertises that it takes echoes, and yet loops none, must not cost the session: only
 when the first has come back is silence a failure, and are control packets slowed down.
-Limits: echoes are addressed to the peer, which has to send them back itself (FRR, and we). Those
-addressed to their own sender, which routers forward in hardware, would need link-layer sockets.
+How they are addressed is the shell's affair: to the peer, who sends them back, or to ourselves, so
+that the peer forwards them as any packet.
 """
 
 from __future__ import annotations

@@ -207,6 +207,13 @@ class SendPort:
             return True
         return True  # nobody listens there, which is for BFD to find
 
+    @property
+    def local_address(self) -> IPAddress | None:
+        """Which of our addresses is sent from; None: nothing could be sent yet."""
+        if self._socket is None:
+            return None
+        return source_of(self._socket.getsockname())[0]
+
     def _connect(self) -> socket.socket:
         endpoint = self._endpoint
         udp = _open(endpoint.peer_address.version, endpoint.interface or endpoint.vrf)

@@ -20,8 +20,9 @@ from metallb_speaker.l2.filters import PROGRAM
 from metallb_speaker.l2.iana import EtherType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from metallb_speaker.l2.filters import Instruction
     from metallb_speaker.l2.groups import GroupChange
     from metallb_speaker.l2.link import Link
 
@@ -41,12 +42,12 @@ _GONE = frozenset((errno.ENETDOWN, errno.ENXIO, errno.ENODEV))
 log = logging.getLogger(__name__)
 
 
-def _attach_filter(raw: socket.socket) -> None:
-    """Set the classic BPF program (struct sock_fprog of <linux/filter.h>)."""
-    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in PROGRAM)
+def attach_filter(raw: socket.socket, program: Sequence[Instruction]) -> None:
+    """Set a classic BPF program (struct sock_fprog of <linux/filter.h>)."""
+    code = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(code)
-    program = struct.pack("HL", len(PROGRAM), ctypes.addressof(buffer))
-    raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+    given = struct.pack("HL", len(program), ctypes.addressof(buffer))
+    raw.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, given)
 
 
 def open_packet_socket(link: Link, ethertype: EtherType) -> socket.socket:
@@ -54,7 +55,7 @@ def open_packet_socket(link: Link, ethertype: EtherType) -> socket.socket:
     # protocol 0: nothing is received before the filter is on and the socket bound
     raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
-        _attach_filter(raw)
+        attach_filter(raw, PROGRAM)
         raw.bind((link.name, ethertype))
     except OSError:
         raw.close()

@@ -1,7 +1,8 @@
 """BFD in the reflex process: sockets and one timer around `metallb_speaker.bfd.sessions`.
 
     policy ──bfd──► order() ──► Sessions ──datagrams──► SendPort, one a session
-                                 ▲    └────events─────► policy: bfd_state
+                                 ▲    ├────echoes─────► EchoWays (IPv4), ReceivePort (IPv6)
+                                 │    └────events─────► policy: bfd_state
     ReceivePort, one a port ─────┘
 
 It has a timer and a way out of its own: a hundred sessions at 50 ms are some thousands of
@@ -16,8 +17,10 @@ import logging
 import random
 import time
 from dataclasses import astuple, replace
+from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from metallb_speaker.bfd.errors import DropReason
 from metallb_speaker.bfd.iana import ECHO_PORT, MULTIHOP_PORT, TTL, State
 from metallb_speaker.bfd.session import Counts, StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
@@ -32,6 +35,7 @@ from metallb_speaker.io.bfd import (
     target_of,
     ttl_of,
 )
+from metallb_speaker.reflex.echo import EchoWays
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,7 +46,11 @@ if TYPE_CHECKING:
     from metallb_speaker.bfd.session import Datagram, Event, Session
     from metallb_speaker.control import Line
     from metallb_speaker.io.bfd import Ancillary
+    from metallb_speaker.io.echo import EchoLink
     from metallb_speaker.reflex.counters import Counters
+
+_NOBODY = IPv4Address(0)
+"""Whom an echo comes from that has its own sender's address."""
 
 RETRY_SECONDS = 1.0
 """When a port that could not be opened is tried again."""
@@ -70,6 +78,7 @@ class BFD:
         self._senders: dict[Endpoint, SendPort] = {}
         self._told: dict[Endpoint, BFDStateLine] = {}
         self._faults: dict[PortKey | Endpoint, str] = {}
+        self._echoes = EchoWays(loop, self._on_returned)
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -120,6 +129,7 @@ class BFD:
         for sender in self._senders.values():
             sender.close()
         self._senders.clear()
+        self._echoes.close()
 
     def _open_ports(self) -> None:
         """Open and close ports as the sessions want it; what cannot be opened is tried again."""
@@ -199,6 +209,16 @@ class BFD:
             elif found is not None:
                 self._counters.drop_bfd(found)
 
+    def _on_returned(self, link: EchoLink) -> None:
+        """Take echoes that the peer's forwarding plane has sent back."""
+        now = self._loop.time()
+        for data, ttl in link.echoes():
+            arrival = Arrival(_NOBODY, ttl)
+            found = self._sessions.receive_echo(data, arrival, now)
+            if isinstance(found, DropReason):
+                self._counters.drop_bfd(found)
+        self._pump()
+
     def _on_timer(self) -> None:
         assert self._timer is not None
         late_seconds = self._loop.time() - self._timer.when()
@@ -244,7 +264,11 @@ class BFD:
         return is_sent
 
     def _send_echo(self, datagram: Datagram) -> bool:
+        """Send an echo: over IPv4 for the peer to forward, over IPv6 for it to answer."""
         endpoint = datagram.endpoint
+        sender = self._senders[endpoint]  # no echo before control packets
+        if isinstance(sender.local_address, IPv4Address):
+            return self._echoes.send(endpoint, sender.local_address, datagram.data)
         port = self._receivers.get(echo_key(endpoint))
         try:
             target = target_of(endpoint, ECHO_PORT)
@@ -260,6 +284,7 @@ class BFD:
         if sender is not None:
             sender.close()
         self._faults.pop(event.endpoint, None)
+        self._echoes.forget(event.endpoint)
         self._open_ports()
 
     def _on_state(self, event: StateChanged) -> None:
