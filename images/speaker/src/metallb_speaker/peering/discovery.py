@@ -16,6 +16,8 @@ import struct
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING, Final
 
+from metallb_speaker.peering.sockets import words
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,8 +47,14 @@ class Discovery:
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
         self._sent = 0
+        self._fault: str | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._tick()
+
+    @property
+    def is_open(self) -> bool:
+        """The interface is there."""
+        return self._socket is not None
 
     def close(self) -> None:
         """Advertise no more."""
@@ -66,12 +74,18 @@ class Discovery:
                 self._socket = _open(self.interface)
                 self._loop.add_reader(self._socket, self._readable, self._socket)
             self._advertise()
+            self._fault = None
         except OSError as error:
-            log.warning("interface %s: no peer can be found: %s", self.interface, error.strerror)
-            self._forget()
+            self._failed(words(error))
         self._sent += 1
         wait = _FAST_SECONDS if self._sent < _FAST_COUNT else _SLOW_SECONDS
         self._timer = self._loop.call_later(wait, self._tick)
+
+    def _failed(self, why: str) -> None:
+        if why != self._fault:
+            log.warning("interface %s: no peer can be found: %s", self.interface, why)
+        self._fault = why
+        self._forget()
 
     def _advertise(self) -> None:
         assert self._socket is not None

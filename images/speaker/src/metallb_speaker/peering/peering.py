@@ -17,7 +17,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 
 from metallb_speaker.bgp.iana import CeaseSubcode
 from metallb_speaker.bgp.packing import Encoder
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from metallb_speaker.peering.status import PeerStatus
 
 log = logging.getLogger(__name__)
+
+RESTART_SECONDS: Final = 120.0
+"""A peer that is new after that cannot have routes of ours from before a restart."""
 
 
 def _nobody_asks(_name: str) -> None:
@@ -68,6 +72,7 @@ class Peering:
         self._connections: set[Connection] = set()
         self._around = Surroundings(jitter, Encoder(), on_change, self._connections)
         self._is_restarting = is_restarting
+        self._restarts_until = time.monotonic() + RESTART_SECONDS
         self._is_complete = is_complete
         self._peers: dict[str, Peer] = {}
         self._ribs: dict[str, RibOut] = {}
@@ -110,7 +115,8 @@ class Peering:
     def _add(self, config: PeerConfig) -> None:
         peer = Peer(config, self._rib(config.name), self._around)
         self._peers[config.name] = peer
-        peer.start(is_restarting=self._is_restarting, is_complete=self._is_complete)
+        is_restarting = self._is_restarting and time.monotonic() < self._restarts_until
+        peer.start(is_restarting=is_restarting, is_complete=self._is_complete)
 
     def _rib(self, name: str) -> RibOut:
         return self._ribs.setdefault(name, RibOut())

@@ -39,9 +39,9 @@ _UNSENT_BYTES: Final = 131_072
 """So much may wait in the kernel for a slow peer; the rest waits where changes still merge."""
 _KEY_BYTES: Final = 80
 
-_MD5_KEY: Final = struct.Struct("=128sBBHi80s")
+MD5_KEY: Final = struct.Struct("=128sBBHi80s")
 """`struct tcp_md5sig`: address, flags, prefix length, key length, interface, key."""
-_AO_KEY: Final = struct.Struct("=128s64siIHBBBBBB80s")
+AO_KEY: Final = struct.Struct("=128s64siIHBBBBBB80s")
 """`struct tcp_ao_add`: address, algorithm, interface, flags, reserved, prefix length, SendID,
 RecvID, length of the code, flags, length of the key, key."""
 _AO_SET_BOTH: Final = 3
@@ -157,7 +157,7 @@ def secure(tcp: socket.socket, config: PeerConfig, address: Address) -> None:
 def set_md5_key(tcp: socket.socket, address: Address, key: bytes | None) -> None:
     """Set the key for a peer's address, or (`None`) remove it if there is one."""
     storage = _storage(address)
-    value = _MD5_KEY.pack(storage, 0, 0, len(key or b""), 0, key or b"")
+    value = MD5_KEY.pack(storage, 0, 0, len(key or b""), 0, key or b"")
     try:
         tcp.setsockopt(socket.IPPROTO_TCP, _TCP_MD5SIG, value)
     except OSError as error:
@@ -171,7 +171,7 @@ def set_md5_key(tcp: socket.socket, address: Address, key: bytes | None) -> None
 def add_ao_key(tcp: socket.socket, address: Address, key: TcpAoKey) -> None:
     """Add a master key tuple for a peer's address."""
     bits = 32 if isinstance(address, IPv4Address) else 128
-    value = _AO_KEY.pack(
+    value = AO_KEY.pack(
         _storage(address),
         key.algorithm.encode(),
         0,
