@@ -104,6 +104,10 @@ def test_a_peer_with_as_numbers_of_two_octets() -> None:
     update = parse_update(body(f"{ORIGIN} {OLD_PATH} {NEXT_HOP} {more}", NLRI), OLD)
     assert (update.announced, update.problems) == ((PREFIX,), ())
     assert set(update.attributes) == {1, 2, 3, 7, 17, 18}
+    update = parse_update(
+        body(f"{ORIGIN} {OLD_PATH} {NEXT_HOP} c0 11 06 02 01 fc00ffff", NLRI), OLD
+    )
+    assert (set(update.attributes), update.problems) == ({1, 2, 3, 17}, ())
 
 
 def test_every_attribute_that_is_as_it_should_be_is_kept() -> None:

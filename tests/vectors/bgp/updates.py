@@ -134,6 +134,9 @@ CASES = {
     "a family that was not negotiated": Case(
         f"80 0e 0d 0001 80 08 0000000000000000 00 {GOOD}", 14, DISCARD
     ),
+    "a family that was not negotiated, as short as can be": Case(
+        f"80 0e 05 4004 47 00 00 {GOOD}", 14, DISCARD
+    ),
     "withdrawn of a family that was not negotiated": Case(f"80 0f 03 4004 47 {GOOD}", 15, DISCARD),
 }
 
