@@ -12,7 +12,7 @@
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
     |                         BGP Identifier                        |
     +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-    | Opt Parm Len  |   then parameters: type (1), length (1), value
+    | Opt Param Len |   then parameters: type (1), length (1), value
     +-+-+-+-+-+-+-+-+   or, extended: 255 (1), length of all (2), then
                         parameters: type (1), length (2), value
 ```
