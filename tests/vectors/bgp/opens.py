@@ -57,6 +57,7 @@ CAPABILITIES: dict[str, tuple[str, Capability]] = {
 MALFORMED = {
     "no length": "01",
     "overruns the parameter": "01 04 0001 00",
+    "an unknown one overruns the parameter": "c8 04 010203",
     "Multiprotocol, short": "01 03 0001 00",
     "Multiprotocol, long": "01 05 0001 00 01 00",
     "RouteRefresh with a value": "02 01 00",
