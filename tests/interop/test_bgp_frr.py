@@ -127,6 +127,25 @@ async def test_unnumbered(site: Site, is_passive: bool) -> None:
             assert NEAR_LINK_LOCAL in json.dumps(found.raw)
 
 
+async def test_unnumbered_with_a_password(site: Site) -> None:
+    """The key follows the address at which the peer is found, on the listener too."""
+    end = BgpEnd(wanted(None, passive=True, password=b"secret"), {ROUTE: PLAIN})
+    text = configuration("eth0", "external", "password secret", kind="interface remote-as")
+    async with joined(site, text, end, "eth0") as frr:
+        await route(frr, ROUTE)
+        assert not end.status.is_dialled
+
+
+async def test_unnumbered_without_the_password_is_not_let_in(site: Site) -> None:
+    end = BgpEnd(wanted(None, passive=True, password=b"secret"))
+    text = configuration("eth0", "external", kind="interface remote-as")
+    async with Frr(site.instance, site.namespace, text) as frr, end:
+        await until(lambda: end.status.address is not None)
+        state = await frr.session("eth0", lambda item: item is not None and item.state != "Idle")
+        assert not state.is_up
+        assert end.status.established_count == 0
+
+
 async def test_over_link_local_addresses(site: Site) -> None:
     text = configuration(
         NEAR_LINK_LOCAL, str(OUR_ASN), "interface eth0", "capability extended-nexthop"

@@ -22,7 +22,7 @@ from metallb_speaker.peering import sockets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from metallb_speaker.peering.config import PeerConfig
+    from metallb_speaker.peering.config import PeerConfig, TcpAoKey
     from metallb_speaker.peering.peer import Peer
 
     Address = IPv4Address | IPv6Address
@@ -73,40 +73,42 @@ class Listener:
             tcp.close()
         self._sockets, self._tasks = [], []
 
-    def secure(self, configs: Iterable[PeerConfig]) -> None:
-        """Have the kernel check the keys of these peers, and of no others."""
+    def secure(self, configs: Iterable[tuple[Address, PeerConfig]]) -> None:
+        """Have the kernel check the keys of the peers at these addresses, and of no others."""
         known = list(configs)
-        wanted = {item.address: item.password for item in known if item.address and item.password}
+        wanted = {address: item.password for address, item in known if item.password}
         for address in self._keys.keys() - wanted.keys():
             self._set_key(address, None)
-        for address, key in wanted.items():
-            if self._keys.get(address) != key:
-                self._set_key(address, key)
-        self._keys = wanted
-        for item in known:
-            if item.address is not None and item.tcp_ao is not None:
-                self._add_ao(item)
+        self._keys = {
+            address: key
+            for address, key in wanted.items()
+            if self._keys.get(address) == key or self._set_key(address, key)
+        }
+        for address, item in known:
+            if item.tcp_ao is not None:
+                self._add_ao(address, item.name, item.tcp_ao)
 
     def _of_family(self, address: Address) -> list[socket.socket]:
         return [tcp for tcp in self._sockets if tcp.family == sockets.family_of(address)]
 
-    def _set_key(self, address: Address, key: bytes | None) -> None:
+    def _set_key(self, address: Address, key: bytes | None) -> bool:
+        """Set a key, or remove it; tells whether the kernel has it now."""
+        try:
+            for tcp in self._of_family(address):
+                sockets.set_md5_key(tcp, address, key)
+        except OSError as error:
+            log.warning("listener: no MD5 key for %s: %s", address, sockets.words(error))
+            return False
+        return True
+
+    def _add_ao(self, address: Address, name: str, key: TcpAoKey) -> None:
         for tcp in self._of_family(address):
             try:
-                sockets.set_md5_key(tcp, address, key)
-            except OSError as error:
-                log.warning("listener: no MD5 key for %s: %s", address, sockets.words(error))
-
-    def _add_ao(self, config: PeerConfig) -> None:
-        assert config.address is not None
-        assert config.tcp_ao is not None
-        for tcp in self._of_family(config.address):
-            try:
-                sockets.add_ao_key(tcp, config.address, config.tcp_ao)
-                self._ao.add(config.address)
+                sockets.add_ao_key(tcp, address, key)
+                self._ao.add(address)
             except OSError as error:
                 if error.errno != errno.EEXIST:
-                    log.warning("peer %s: %s", config.name, sockets.words(error))
+                    log.warning("peer %s: %s", name, sockets.words(error))
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -122,22 +124,25 @@ class Listener:
                 tcp.close()
 
     def _hand_over(self, tcp: socket.socket, where: tuple[str, int, int, int]) -> bool:
-        peer = self._peer_at(where)
-        if peer is None or self._is_unproved(peer.config):
+        address, interface = _read(where)
+        peer = self._peer_at(address, interface)
+        if peer is None or self._is_unproved(peer.config, address):
             return False
         try:
             sockets.prepare(tcp, peer.config)
+            if peer.config.password is not None:  # it may have come before the listener's key
+                sockets.set_md5_key(tcp, address, peer.config.password)
         except OSError as error:
             log.warning("peer %s: %s", peer.name, sockets.words(error))
             return False
         return peer.accept(tcp)
 
-    def _is_unproved(self, config: PeerConfig) -> bool:
-        """Tell whether the kernel could not check the TCP-AO that the peer must have."""
-        return config.tcp_ao is not None and config.address not in self._ao
+    def _is_unproved(self, config: PeerConfig, address: Address) -> bool:
+        """Tell whether the kernel could not check a key that the peer must have."""
+        has_key = config.password is None or address in self._keys
+        return not has_key or (config.tcp_ao is not None and address not in self._ao)
 
-    def _peer_at(self, where: tuple[str, int, int, int]) -> Peer | None:
-        address, interface = _read(where)
+    def _peer_at(self, address: Address, interface: str | None) -> Peer | None:
         unnumbered = None
         for peer in self._peers.values():
             if peer.address == address and (interface in (None, peer.config.interface)):

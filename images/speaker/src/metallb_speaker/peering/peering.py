@@ -90,14 +90,20 @@ class Peering:
         for name in [name for name in self._peers if name not in wanted]:
             self._peers.pop(name).stop(CeaseSubcode.PEER_DE_CONFIGURED)
             self._ribs.pop(name, None)
-        self._listener.secure(wanted.values())
         self._discover({item.interface for item in wanted.values() if item.address is None})
         for name, config in wanted.items():
             if name not in self._peers:
                 self._add(config)
             elif self._peers[name].config != config:
                 self._peers[name].change(config)
+        self._secure()
         return refused
+
+    def _secure(self) -> None:
+        """Have the listener know the keys of all peers that are somewhere."""
+        self._listener.secure(
+            (peer.address, peer.config) for peer in self._peers.values() if peer.address is not None
+        )
 
     def _discover(self, wanted: set[str | None]) -> None:
         """Look for unnumbered peers on these interfaces."""
@@ -111,6 +117,7 @@ class Peering:
         for peer in self._peers.values():
             if peer.config.address is None and peer.config.interface == interface:
                 peer.found_at(address)
+                self._secure()
 
     def _add(self, config: PeerConfig) -> None:
         peer = Peer(config, self._rib(config.name), self._around)
