@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from controller.app.conftest import CRDS, DEFINITIONS
+from metallb.kube.errors import NotLeaderError
 from metallb.kube.events import EventPoster
 from metallb_controller.app.leadership import Leadership
 from metallb_controller.app.metrics import Metrics
@@ -32,7 +33,7 @@ from support.objects import NAMESPACE
 from support.waiting import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from metallb.kube.client import ApiClient, Resource
     from metallb_lab.apiserver import ApiServer
@@ -57,18 +58,24 @@ class Site:
         self.admin = admin
 
     @asynccontextmanager
-    async def leading(self) -> AsyncIterator[None]:
+    async def leading(self, fence: Callable[[], float] = lambda: 30.0) -> AsyncIterator[None]:
         numbers = itertools.count()
         events = EventPoster(self.alice, "controller", "alice", lambda: f"e{next(numbers)}")
         term = Leadership(
-            Settings(NAMESPACE, "alice"), self.alice, self.alice, events, Metrics(lambda: term)
+            Settings(NAMESPACE, "alice"),
+            self.alice,
+            self.alice.fenced(fence),
+            events,
+            Metrics(lambda: term),
         )
         task = asyncio.create_task(term.run())
         try:
             yield
         finally:
+            has_ended = task.done()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        assert not has_ended, "the term has ended by itself"
 
     async def put(self, kind: str, name: str = "x", **spec: Any) -> None:
         resource, least = KINDS[kind]
@@ -234,3 +241,20 @@ async def test_a_write_that_fails_is_made_again_and_conditions_of_others_stay(
         "ReferencesResolved",
         "Valid",
     ]
+
+
+async def test_a_write_that_the_fence_refuses_ends_nothing(site: Site) -> None:
+    """Between the end of the Lease and that of the term: else the whole process would go down."""
+    refusals = itertools.count(1)
+
+    def fence() -> float:
+        if next(refusals) <= 3:
+            raise NotLeaderError("alice does not hold the lease")
+        return 30.0
+
+    await site.put("MetalLoadBalancerBGPPeer")
+    async with site.leading(fence):
+        await site.until_says("MetalLoadBalancerBGPPeer", reason="Valid")
+        await site.until_states(
+            controller="Valid", speaker_a="Valid", speaker_b="Valid", speaker_c="Valid"
+        )

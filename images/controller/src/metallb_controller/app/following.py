@@ -9,7 +9,13 @@ import logging
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final
 
-from metallb.kube.errors import TRANSPORT_ERRORS, ApiError, ConflictError, NotFoundError
+from metallb.kube.errors import (
+    TRANSPORT_ERRORS,
+    ApiError,
+    ConflictError,
+    NotFoundError,
+    NotLeaderError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable
@@ -53,10 +59,13 @@ class Follower(ABC):
         """Compare all that is followed with what is written, and write what differs."""
 
     async def _write(self, resource: Resource, about: object, request: Awaitable[object]) -> None:
-        """Make one request; what fails is looked at again."""
+        """Make one request; what fails is looked at again.
+
+        One that our own fence refuses too: who leads no more is ended by others, in order.
+        """
         try:
             await request
-        except (ConflictError, NotFoundError):
+        except (ConflictError, NotFoundError, NotLeaderError):
             self._changed.set()
         except (ApiError, *TRANSPORT_ERRORS) as error:
             log.warning("%s %s: %s", resource.plural, about, error)
