@@ -381,6 +381,16 @@ async def test_conflicting_local_preferences_are_not_announced(routed: Routed) -
     await routed.both_heard(prefix, ALL)
     await routed.advertise("two", localPref=200)
     await routed.both_heard(prefix, [])
+    cluster = routed.scene.cluster
+
+    def says_why() -> bool:
+        vip = cluster.vip(routed.ipv4(1))
+        reasons = {item.reason for item in vip.status.bgp} if vip is not None else set()
+        return reasons == {"conflictingAdvertisements"}
+
+    await routed.scene.until(says_why, "each node says why in the VIP's status")
+    found = await metrics(routed)
+    assert found['metallb_bgp_silent_vips{reason="conflictingAdvertisements"}'] == 1
     await routed.scene.cluster.delete("BGPAdvertisement", routed.scene.name("two"), NAMESPACE)
     await routed.both_heard(prefix, ALL)
 

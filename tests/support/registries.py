@@ -21,6 +21,7 @@ from metallb_speaker.policy.bfd import BFDSessions
 from metallb_speaker.policy.bgp_metrics import BgpMetrics
 from metallb_speaker.policy.metrics import Metrics as SpeakerMetrics
 from metallb_speaker.policy.peers import Fault, PeerFault
+from metallb_speaker.routes.model import Silence, Verdict
 from support.objects import class_object, service_object
 from support.outcomes import settled
 
@@ -76,7 +77,11 @@ def peer_status(name: str, *, is_up: bool = True, **said: Any) -> PeerStatus:
 
 def speaking() -> Any:
     """Give what BGP says of itself: a session that is up, and a peer that is refused."""
-    table = SimpleNamespace(verdicts=lambda: {VIP: SimpleNamespace(shares=((), ()))})
+    verdicts = {
+        VIP: SimpleNamespace(shares=((), ()), silence=None),
+        ip_address("10.0.0.2"): Verdict(Silence.NO_ENDPOINTS),
+    }
+    table = SimpleNamespace(verdicts=lambda: verdicts)
     fault = Fault(PeerFault.INVALID, "its port is 0")
     return SimpleNamespace(
         table=table,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import Any
 
 from metallb_speaker.policy.bgp_metrics import BgpMetrics
 from metallb_speaker.policy.peers import Fault, PeerFault
+from metallb_speaker.routes.table import RouteTable
 from support.registries import VIP, peer, peer_status, speaking
 
 TOR = ("10.0.0.1:179", "")
@@ -30,6 +30,7 @@ def test_a_session_has_its_state_its_prefixes_and_its_messages() -> None:
         "metallb_bgp_announced_prefixes_total": {TOR: 2},
         "metallb_bgp_pending_prefixes_total": {TOR: 1},
         "metallb_bgp_session_refused": {("[fd00::1]:179", "red", "Invalid"): 1},
+        "metallb_bgp_silent_vips": {("noEndpoints",): 1},
         "metallb_bgp_updates_total": {TOR: 2},
         "metallb_bgp_opens_sent": {TOR: 1},
         "metallb_bgp_opens_received": {TOR: 2},
@@ -45,7 +46,10 @@ def test_a_session_has_its_state_its_prefixes_and_its_messages() -> None:
 
 def bgp(*statuses: Any, faults: Any = None, **peers: Any) -> Any:
     return SimpleNamespace(
-        peers=peers, faults=faults or {}, statuses=lambda: {item.name: item for item in statuses}
+        peers=peers,
+        faults=faults or {},
+        statuses=lambda: {item.name: item for item in statuses},
+        table=RouteTable(),
     )
 
 
@@ -80,8 +84,6 @@ def test_a_session_of_a_peer_that_is_no_more_is_left_out() -> None:
 
 
 def test_an_address_is_announced_where_something_is_said_of_it() -> None:
-    silent = ip_address("10.0.0.2")
     given = speaking()
-    verdicts = {**given.table.verdicts(), silent: SimpleNamespace(shares=())}
-    given.table.verdicts = lambda: verdicts
     assert list(BgpMetrics(given).announced()) == [VIP]
+    assert found(given)["metallb_bgp_silent_vips"] == {("noEndpoints",): 1}

@@ -17,7 +17,7 @@ from metallb.domain.address_pools import AddressPool, BGPAdvertisement, PoolKind
 from metallb.net.addresses import Family
 from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.prefixes import Prefix
-from metallb_speaker.routes.model import Silence
+from metallb_speaker.routes.model import Silence, Turn
 from metallb_speaker.routes.table import RouteTable
 
 if TYPE_CHECKING:
@@ -227,6 +227,26 @@ def test_draining_asks_routers_for_other_ways() -> None:
     }
     found.set_draining(is_draining=False)
     assert taken(found) == usual
+
+
+def test_who_turns_silent_is_told_once_with_the_reason_before_and_now() -> None:
+    found = table()
+    first, second = ip_address("10.0.0.1"), ip_address("10.0.0.2")
+    found.put(vip("10.0.0.1"))
+    found.put(vip("10.0.0.2", "other"))
+    matching = Silence.NO_MATCHING_ADVERTISEMENT
+    assert found.take_turns() == [Turn(second, None, matching)]
+    excluded = Silence.NODE_LABELED_EXCLUDE_BALANCERS
+    found.set_node(EXCLUDED)
+    assert found.take_turns() == [Turn(first, None, excluded)]
+    found.set_node(NODE)
+    found.set_node(EXCLUDED)
+    assert found.take_turns() == [], "it is as it was"
+    found.set_node(NODE)
+    found.discard(first)
+    assert found.take_turns() == []
+    found.put(vip("10.0.0.2"))
+    assert found.take_turns() == [Turn(second, matching, None)]
 
 
 # -- any order of changes ends the same ------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 Each node has an entry of its own in the map `status.bgp`, so nodes do not write over each other. An
 entry names the peers whose sessions are established; it goes when the node announces the VIP no
-more. Entries are written at a slow, bounded pace: they tell, nothing waits for them; and what has
-changed back meanwhile is not written at all.
+more, unless somebody has to mend why: then it says the reason. Entries are written at a slow,
+bounded pace: they tell, nothing waits for them; and what has changed back meanwhile is not written
+at all.
 
 The entries of a node that is dead are removed by the controller.
 """
@@ -32,21 +33,25 @@ log = logging.getLogger(__name__)
 
 
 class AddressReports:
-    """Writes the entries; `peers_of` names the peers that hear of a VIP now, in order."""
+    """Writes the entries.
+
+    `said_of` names the peers that hear of a VIP now, in order; and why nobody does, if somebody has
+    to mend that.
+    """
 
     def __init__(
         self,
         client: ApiClient,
         node: str,
         find: Callable[[IPAddress], VirtualIP | None],
-        peers_of: Callable[[IPAddress], tuple[str, ...]],
+        said_of: Callable[[IPAddress], tuple[tuple[str, ...], str]],
         feed: Callable[[JsonObject], None],
         wall: Callable[[], float],
     ) -> None:
         self._client = client
         self._node = node
         self._find = find
-        self._peers_of = peers_of
+        self._said_of = said_of
         self._feed = feed
         self._wall = wall
         self._pending: dict[IPAddress, None] = {}
@@ -75,13 +80,15 @@ class AddressReports:
         vip = self._find(address)
         if vip is None:
             return False
-        before, peers = vip.status.by_bgp(self._node), self._peers_of(address)
-        if peers == (before.peers if before is not None else ()):
+        before, (peers, reason) = vip.status.by_bgp(self._node), self._said_of(address)
+        said = ((), "") if before is None else (before.peers, before.reason)
+        if said == (peers, reason):
             return False
         entry: dict[str, Any] | None = None
-        if peers:
-            since = time_text(self._wall()) if before is None else before.since
-            entry = {"since": since, "peers": list(peers)}
+        if peers or reason:
+            is_same = before is not None and before.reason == reason
+            since = before.since if before and is_same else time_text(self._wall())
+            entry = {"since": since, "peers": list(peers), "reason": reason or None}
         body = {"metadata": {"uid": vip.meta.uid}, "status": {"bgp": {self._node: entry}}}
         try:
             answer = await self._client.patch(

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from metallb_speaker.peering.peering import Peering
@@ -26,7 +27,7 @@ from metallb_speaker.routes.drain import NodeDrain
 from metallb_speaker.routes.table import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from metallb.api.nodes import Node
     from metallb.api.virtual_ips import VirtualIP
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     from metallb_speaker.bfd.config import BFDConfig
     from metallb_speaker.peering.config import PeerConfig
     from metallb_speaker.peering.status import PeerStatus
+    from metallb_speaker.routes.model import Turn
     from metallb_speaker.settings import Settings
+
+TURNS_LOGGED = 10
+"""So many VIPs at once are logged one by one."""
 
 log = logging.getLogger(__name__)
 
@@ -213,5 +218,20 @@ class Bgp:
         changes = {name: item.changes for item in self.table.take_changes() for name in item.peers}
         if changes:
             self._peering.routes(changes)
+        _log_turns(self.table.take_turns())
         touched, self._touched = self._touched, {}
         self._on_routes(touched)
+
+
+def _log_turns(turns: Sequence[Turn]) -> None:
+    """Log which VIPs are announced no more, or again; of many at once, how many for each reason."""
+    if len(turns) <= TURNS_LOGGED:
+        for turn in turns:
+            if turn.now is None:
+                log.info("%s is announced to peers", turn.address)
+            else:
+                log.info("%s is not announced to peers: %s", turn.address, turn.now)
+        return
+    for reason, count in Counter(turn.now for turn in turns).items():
+        why = "announced to peers" if reason is None else f"not announced to peers: {reason}"
+        log.info("%d VIPs are %s", count, why)

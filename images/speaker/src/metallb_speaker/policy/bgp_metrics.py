@@ -9,6 +9,7 @@ Counters begin anew with a session that is made anew.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -112,6 +113,7 @@ class BgpMetrics:
             _sums(statuses, lambda status: status.unsent_routes),
         )
         yield self._refused()
+        yield self._silent()
         updates = CounterMetricFamily(
             "metallb_bgp_updates", "UPDATE messages sent, withdrawals among them.", labels=_LABELS
         )
@@ -123,6 +125,18 @@ class BgpMetrics:
             for labels, value in _sums(statuses, count).items():
                 family.add_sample(name, dict(zip(_LABELS, labels, strict=True)), value)
             yield family
+
+    def _silent(self) -> Metric:
+        """Tell of VIPs that are for BGP and not announced by this node."""
+        family = GaugeMetricFamily(
+            "metallb_bgp_silent_vips",
+            "VIPs that this node does not announce by BGP, by reason.",
+            labels=("reason",),
+        )
+        found = Counter(item.silence for item in self._bgp.table.verdicts().values())
+        for reason in filter(None, found):
+            family.add_metric((reason,), found[reason])
+        return family
 
     def _refused(self) -> Metric:
         family = GaugeMetricFamily(

@@ -14,6 +14,7 @@ from metallb_speaker.policy.session_reports import (
     refused_status,
     session_status,
 )
+from metallb_speaker.routes.model import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -42,7 +43,7 @@ class BgpReports:
         self._up: frozenset[str] = frozenset()
         self._refused_since: dict[str, str] = {}
         self.sessions = SessionReports(client, node, self._statuses, self._owner)
-        self.addresses = AddressReports(client, node, find, self._peers_of, feed, time.time)
+        self.addresses = AddressReports(client, node, find, self._said_of, feed, time.time)
 
     def tasks(self) -> Iterator[tuple[str, Coroutine[None, None, None]]]:
         """Give what is to run, by name."""
@@ -62,9 +63,12 @@ class BgpReports:
             self._up = up
             self.addresses.mark(self._bgp().table.verdicts())
 
-    def _peers_of(self, address: IPAddress) -> tuple[str, ...]:
-        found = self._bgp().table.peers_of(address)
-        return tuple(name for name in found if name in self._up)
+    def _said_of(self, address: IPAddress) -> tuple[tuple[str, ...], str]:
+        table = self._bgp().table
+        verdict = table.verdict_of(address)
+        silence = None if verdict is None else verdict.silence
+        peers = tuple(name for name in table.peers_of(address) if name in self._up)
+        return peers, silence if silence in FAULTS else ""
 
     def _owner(self) -> Metadata | None:
         node = self._bgp().node

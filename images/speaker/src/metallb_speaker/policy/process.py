@@ -140,6 +140,7 @@ class Policy:
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self.bgp.close()
+                self.bfd.order({})  # only now: a router may take BFD's end for a failure
                 await self._entry.release()
                 await self._reflex.gone.wait()
                 await self.reports.written()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from metallb.domain.address_pools import BGPAdvertisement
+    from metallb.net.addresses import IPAddress
     from metallb_speaker.bgp.attributes import RouteAttributes
     from metallb_speaker.bgp.prefixes import Prefix
 
@@ -50,6 +51,22 @@ class Verdict:
 
 RouteChanges = dict["Prefix", "RouteAttributes | None"]
 """Routes that are other than before; None: withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A VIP that was announced and is not, or the other way round, or is silent for another reason.
+
+    None: it is (or was) announced, or it is not for BGP.
+    """
+
+    address: IPAddress
+    before: Silence | None
+    now: Silence | None
+
+
+FAULTS = frozenset((Silence.CONFLICTING_ADVERTISEMENTS,))
+"""Reasons that somebody has to mend; the others are wished, or pass."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from metallb.net.addresses import Family
 from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.iana import Afi, WellKnownCommunity
-from metallb_speaker.routes.model import PeerChanges, RouteChanges, Silence, Verdict
+from metallb_speaker.routes.model import PeerChanges, RouteChanges, Silence, Turn, Verdict
 from metallb_speaker.routes.verdicts import verdict
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class RouteTable:
         self._told: dict[View, RouteChanges] = {}
         self._views: dict[str, View] = {}
         self._dirty: dict[Prefix, None] = {}
+        self._turns: dict[IPAddress, Silence | None] = {}
+        """VIPs that are silent for another reason than when turns were taken last: that reason."""
         self._is_other = False
         self._is_draining = False
 
@@ -109,6 +111,7 @@ class RouteTable:
         if self._vips.pop(address, None) is not None:
             self._share(address, Verdict(Silence.NOT_OWNER))
             del self._verdicts[address]
+            self._turns.pop(address, None)
 
     def _decide_all(self) -> None:
         for address, spec in self._vips.items():
@@ -122,6 +125,9 @@ class RouteTable:
         if before == found:
             return
         self._verdicts[address] = found
+        silence = None if before is None else before.silence
+        if silence != found.silence:
+            self._turns.setdefault(address, silence)
         for prefix, _ in before.shares if before is not None else ():
             self._dirty[prefix] = None
             holders = self._shares.get(prefix, {})
@@ -162,6 +168,12 @@ class RouteTable:
         return self._told[self._views[peer]]
 
     # -- what goes out -----------------------------------------------------------------------------
+
+    def take_turns(self) -> list[Turn]:
+        """Drain the VIPs that are silent for another reason than when this was asked last."""
+        turns, self._turns = self._turns, {}
+        found = ((item, before, self._verdicts[item].silence) for item, before in turns.items())
+        return [Turn(item, before, now) for item, before, now in found if before != now]
 
     def take_changes(self) -> list[PeerChanges]:
         """Drain what peers are to hear that they were not told yet."""

@@ -137,11 +137,15 @@ class Announcer:
 
 @dataclass(frozen=True, slots=True)
 class BGPAnnouncer:
-    """A node that announces the VIP to peers, by name; `since` is RFC 3339 text."""
+    """A node that announces the VIP to peers, by name; `since` is RFC 3339 text.
+
+    With a `reason` it announces the VIP to nobody, and somebody has to mend that.
+    """
 
     node: str
     since: str
     peers: tuple[str, ...]
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +276,8 @@ def _read_announcer(fields: Fields) -> Announcer:
 def _read_bgp_announcers(fields: Fields) -> Iterator[BGPAnnouncer]:
     for node in sorted(fields.value):
         item = fields.child(node)
-        yield BGPAnnouncer(intern(node), item.text("since"), item.words("peers"))
+        reason = item.word("reason")
+        yield BGPAnnouncer(intern(node), item.text("since"), item.words("peers"), reason)
 
 
 def spec_object(spec: VirtualIPSpec) -> dict[str, Any]:
