@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import pytest
+
 from metallb.api.meta import ObjectKey
 from metallb.net.addresses import Family
 from metallb_controller.allocator.model import Supply
 from metallb_controller.reconcile.model import Target, TargetKind
-from metallb_controller.reconcile.queues import Pace, Retries, Reviews, Waiters
+from metallb_controller.reconcile.queues import POOLS_AT_ONCE, Pace, Retries, Reviews, Waiters
 
 A, B, C = (ObjectKey("n", name) for name in "abc")
 ONE, TWO = (Target(TargetKind.SERVICE_STATUS, key) for key in (A, B))
@@ -139,3 +141,15 @@ def test_who_is_refused_nothing_any_more_is_not_reviewed() -> None:
     reviews.forget(A)
     reviews.forget(B)
     assert reviews.next_at(2) is None
+
+
+@pytest.mark.parametrize(
+    ("pools", "count"),
+    [(0, 3), (POOLS_AT_ONCE // 3, 3), (POOLS_AT_ONCE // 2, 2), (POOLS_AT_ONCE * 5, 1)],
+)
+def test_fewer_are_reviewed_at_a_time_where_there_are_many_pools(pools: int, count: int) -> None:
+    reviews = Reviews(at_once=10, seconds=1.0)
+    for service in (A, B, C):
+        reviews.refused(service, 1)
+    assert reviews.take_due(2, 10.0, pools) == []
+    assert reviews.take_due(2, 11.0, pools) == [A, B, C][:count]

@@ -298,7 +298,8 @@ class Reconciler:
 
     def _review(self, now: float) -> None:
         """Look again at those who were refused something, as it may be put differently now."""
-        due = self.assignments.reviews.take_due(self.allocator.changes, now)
+        pools = len(self.observed.pools)
+        due = self.assignments.reviews.take_due(self.allocator.changes, now, pools)
         self._agenda.services.update(dict.fromkeys(due))
 
     def _drain(self, now: float) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 REVIEW_SECONDS: Final = 1.0
 REVIEWS_AT_ONCE: Final = 100
+POOLS_AT_ONCE: Final = 10_000
+"""Each review looks at what all pools have to offer: of so many, together, in a second."""
 
 
 class Retries:
@@ -143,8 +145,9 @@ class Reviews:
 
     A refusal says who holds an address, what a pool lacks and what others have to offer. That may
     change with any address that anybody gets or gives back, so all refusals that are older than
-    the last change are looked at again: the oldest first, a few at a time, so that it costs the
-    same however many wait. `changes` is a number that grows with each change.
+    the last change are looked at again: the oldest first, a few at a time, and fewer where there
+    are many pools to tell of, so that it costs the same however many wait. `changes` is a number
+    that grows with each change.
     """
 
     def __init__(self, at_once: int = REVIEWS_AT_ONCE, seconds: float = REVIEW_SECONDS) -> None:
@@ -166,8 +169,8 @@ class Reviews:
         oldest = next(iter(self._refused.values()), changes)
         return oldest < changes
 
-    def take_due(self, changes: int, now: float) -> list[ObjectKey]:
-        """Take out those that are to be looked at again now."""
+    def take_due(self, changes: int, now: float, pools: int = 0) -> list[ObjectKey]:
+        """Take out those that are to be looked at again now; `pools` are all that there are."""
         if not self._is_behind(changes):
             self._due_at = None
             return []
@@ -176,7 +179,8 @@ class Reviews:
         if now < self._due_at:
             return []
         self._due_at = None
-        oldest = islice(self._refused.items(), self._at_once)
+        count = min(self._at_once, max(1, POOLS_AT_ONCE // max(1, pools)))
+        oldest = islice(self._refused.items(), count)
         due = [service for service, seen in oldest if seen < changes]
         for service in due:
             del self._refused[service]
