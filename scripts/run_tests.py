@@ -88,7 +88,7 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "contract", "one suite against both API servers, embedded and real", 1800,
-            "tests/contract", needs=("tools",),
+            *("-n", "2", "--dist", "loadfile"), "tests/contract", needs=("tools",),
         ),
         Stage(
             "images", "the images of the module, built if what they are made of has changed",
@@ -101,7 +101,13 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
+            *("-n", "2", "--dist", "loadgroup", "-m", "netns and not quiet"),
+            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
+        ),
+        pytest_stage(
+            "quiet", "what measures short times: the demos, benchmarks, BFD", 2400,
+            *("-m", "netns and quiet", "--ignore=tests/contract", "tests"),
+            needs=("tools", "images"),
         ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",

@@ -27,19 +27,27 @@ settings.register_profile("hunt", max_examples=3000, deadline=None, print_blob=T
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 
-SHARING = ("tests/e2e", "tests/module/e2e", "tests/module/monitoring")
-"""Directories in which all tests share a cluster."""
+SHARING = ("tests/e2e", "tests/module/e2e", "tests/module/images", "tests/module/monitoring")
+"""Directories in which all tests share a cluster, or a store of images."""
 
 
+QUIET = ("tests/lab/demo/", "tests/lab/bench/", "tests/interop/test_bfd_", "tests/speaker/reflex/")
+"""Where the tests that run alone are."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what needs root when we are not root; say which tests follow each other."""
+    """Skip what needs root when we are not root; say which tests follow each other or run alone."""
     skipped = pytest.mark.skip(reason="network namespaces need root")
     for item in items:
         if item.get_closest_marker("netns") is None:
             continue
         if os.geteuid() != 0:
             item.add_marker(skipped)
-        item.add_marker(pytest.mark.xdist_group(_group(item.nodeid.partition("::")[0])))
+        path = item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(_group(path)))
+        if path.startswith(QUIET):
+            item.add_marker(pytest.mark.quiet)
 
 
 def _group(path: str) -> str:
