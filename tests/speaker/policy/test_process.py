@@ -13,6 +13,7 @@ from metallb.api.virtual_ips import Suspension
 from metallb_lab.apiserver import Match
 from metallb_lab.objects import VIRTUAL_IPS
 from metallb_speaker import control
+from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.policy import process, reports, roll
 from metallb_speaker.policy.reports import TRANSITIONS_KEPT, time_text
 from support.apiclients import client_of
@@ -510,6 +511,25 @@ async def test_the_end_is_said_again_when_another_write_came_between(
     )
     await running.policy.release()
     assert (ledger.holder("n1"), refused.used) == ("", 1)
+
+
+async def test_bfd_ends_after_bgp(
+    reflex: PlayedReflex, running: RunningPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await reflex.hear("synced")
+    running.policy.bfd.order({"router": BFDConfig(Endpoint(ip_address("10.9.0.1")))})
+    await reflex.hear("bfd")
+    told_when_bgp_ended: list[Line] = []
+
+    async def close() -> None:
+        told_when_bgp_ended.extend(reflex.told("bfd"))
+
+    monkeypatch.setattr(running.policy.bgp, "close", close)
+    ending = asyncio.create_task(running.policy.release())
+    await reflex.hear("bfd", sessions=[])
+    assert told_when_bgp_ended[-1]["sessions"]
+    await reflex.__aexit__()
+    await ending
 
 
 async def test_the_end_does_not_wait_for_ever(

@@ -20,6 +20,7 @@ from metallb_speaker import control
 from metallb_speaker.announce.model import Orders
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.bfd.iana import State
+from metallb_speaker.bfd.packet import ControlPacket, decode
 from metallb_speaker.io import datagram
 from metallb_speaker.io.bfd import PortKey, ReceivePort
 from metallb_speaker.l2.gratuitous import ARP_ROUNDS_SECONDS, NA_ROUNDS_SECONDS
@@ -197,6 +198,38 @@ async def test_bfd_goes_on_without_policy_and_is_told_to_a_new_one(
             policy.say(control.bfd_line([]))
             policy.say(control.bfd_line([BFDConfig(endpoint)]))
             await policy.until(lambda: len(policy.said("bfd_state")) == 2)
+    finally:
+        router.close()
+
+
+async def test_at_its_end_bfd_goes_on_until_policy_has_ended_bgp(
+    near: Cable, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "LEAVE_SECONDS", DEADLINE_SECONDS)
+    endpoint = Endpoint(ip_address(FAR_IPV4))
+    with netns.inside(near.far.namespace):
+        router = ReceivePort(PortKey.of(endpoint))
+    running = Running(settings)
+    said: list[State] = []
+
+    def hear() -> list[State]:
+        for data, _, _ in router.datagrams():
+            packet = decode(data)
+            assert isinstance(packet, ControlPacket)
+            said.append(packet.state)
+        return said
+
+    try:
+        async with running.policy() as policy:
+            policy.say(control.bfd_line([BFDConfig(endpoint)]))
+            await policy.hear("bfd_state")
+            os.kill(os.getpid(), signal.SIGTERM)
+            await until(lambda: len(hear()) >= 3, "packets after it was asked to end")
+            assert set(said) == {State.DOWN}
+            assert not running.task.done()
+            policy.say(control.bfd_line([]))
+            await running.end()
+        assert hear()[-1] is State.ADMIN_DOWN
     finally:
         router.close()
 

@@ -13,6 +13,7 @@ himself accuses nobody.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -38,7 +39,6 @@ from metallb_speaker.io.bfd import (
 from metallb_speaker.reflex.echo import EchoWays
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator
     from typing import Any
 
@@ -79,6 +79,9 @@ class BFD:
         self._told: dict[Endpoint, BFDStateLine] = {}
         self._faults: dict[PortKey | Endpoint, str] = {}
         self._echoes = EchoWays(loop, self._on_returned)
+        self.quiet = asyncio.Event()
+        """Set while there is no session."""
+        self.quiet.set()
         self._timer: asyncio.TimerHandle | None = None
         self._retry: asyncio.TimerHandle | None = None
 
@@ -87,6 +90,10 @@ class BFD:
     def order(self, configs: list[BFDConfig]) -> None:
         """Take in which sessions there are to be."""
         self._sessions.apply(configs, self._loop.time())
+        if configs:
+            self.quiet.clear()
+        else:
+            self.quiet.set()
         for endpoint in [item for item in self._told if self._sessions.get(item) is None]:
             del self._told[endpoint]
         for session in self._sessions:

@@ -63,7 +63,9 @@ if TYPE_CHECKING:
     from metallb_speaker.settings import Settings
 
 LEAVE_SECONDS = 1.0
-"""How long others have to take over when we stop."""
+"""How long others have to take over when we stop, and policy to end BGP before BFD does: a router
+that hears of BFD first takes the routes away, whatever it was promised.
+"""
 
 COUNTERS_SECONDS = 5.0
 KEYS_SECONDS = 5.0
@@ -138,6 +140,7 @@ class Reflex:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):
                 await self._telling.quiet.wait()
+                await self._bfd.quiet.wait()
         self._announcer.stop()
         self._pump()
 
