@@ -83,6 +83,7 @@ def test_the_as_number_is_that_of_the_capability() -> None:
     octets = message.encode()
     assert octets[1:3].hex() == "5ba0"
     read = OpenMessage.parse(octets)
+    assert OpenMessage(65535, 90, ROUTER_ID).encode()[1:3].hex() == "ffff"
     assert (read.my_as, read.asn, message.asn, PLAIN.asn) == (23456, 4227923967, 4227923967, 65001)
 
 
