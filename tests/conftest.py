@@ -5,8 +5,8 @@ whoever looks for trouble: HYPOTHESIS_PROFILE=hunt, deep and random.
 
 Tests marked `netns` make network namespaces, which only root may: they are skipped for others, and
 only for others. `make test` runs as root and fails if anything is skipped. Two of them may run side
-by side (`--dist loadgroup`): those of one file, or of a directory that shares a cluster, follow each
-other. Those marked `quiet` measure times of the order of milliseconds, and run alone.
+by side (`--dist loadgroup`): those of one file, or of a directory that shares a cluster, follow
+each other. Those marked `quiet` measure times of the order of milliseconds, and run alone.
 """
 
 from __future__ import annotations

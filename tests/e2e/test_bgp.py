@@ -389,6 +389,7 @@ async def test_conflicting_local_preferences_are_not_announced(routed: Routed) -
         return reasons == {"conflictingAdvertisements"}
 
     await routed.scene.until(says_why, "each node says why in the VIP's status")
+    assert routed.ipv4(1) in await routed.scene.event("web", "conflictingAdvertisements")
     found = await metrics(routed)
     assert found['metallb_bgp_silent_vips{reason="conflictingAdvertisements"}'] == 1
     await routed.scene.cluster.delete("BGPAdvertisement", routed.scene.name("two"), NAMESPACE)

@@ -38,6 +38,7 @@ from metallb_controller.reconcile.observed import Observed
 from metallb_controller.reconcile.outcomes import Outcomes
 from metallb_controller.reconcile.queues import Pace
 from metallb_controller.reconcile.reports import Reports
+from metallb_controller.reconcile.silences import tell_silence
 from metallb_controller.reconcile.turns import in_turn
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Reconciler:
             self.observed.vips[address] = vip
             if self._started:
                 self._note(self.assignments.restore(vip))
+                self._events += tell_silence(before, vip, self.observed.services)
         if before is None or vip is None or before.spec != vip.spec:
             self._agenda.vips[address] = None
             for found in filter(None, (before, vip)):
