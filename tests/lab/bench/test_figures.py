@@ -82,6 +82,11 @@ def test_a_goal_names_its_bounds_and_whom_they_speak_of() -> None:
     assert Goal(worst_at_most=1).text("VIPs", PeerKind.PEER) == "worst <= 1 VIPs"
 
 
+def test_what_is_only_shown_has_no_goal_and_meets_it() -> None:
+    assert Goal().text("MiB", PeerKind.PEER) == "none"
+    assert figure(goal=Goal()).to_object()["met"] is True
+
+
 def test_percentiles() -> None:
     values = tuple(float(number) for number in range(1, 21))
     assert [percentile(values, share) for share in (0.0, 0.05, 0.5, 0.9, 1.0)] == [1, 1, 10, 18, 20]

@@ -89,6 +89,38 @@ def test_outage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @needs_root
+def test_outage_of_a_routed_flow(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "F4")
+    assert list(found) == ["F4-100"]
+    assert_positive(found["F4-100"])
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
+def test_routes_to_peers(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "F5,FANOUT")
+    assert list(found) == ["F5", "F5-frr", "F5-exabgp", "F5-memory", "FANOUT"]
+    for row in found.values():
+        assert_positive(row)
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
+def test_routes_that_come_and_go(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "ROUTE,DRAIN")
+    assert list(found) == ["ROUTE", "DRAIN"]
+    assert_positive(found["ROUTE"])
+    assert found["DRAIN"]["met"]
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
 def test_latency(tmp_path: Path) -> None:
     assert_positive(rows(tmp_path, "--only", "F8")["F8"])
 

@@ -13,6 +13,9 @@ ADMIT       admission
 F10, F11    placement, balance
 BFD         bfd, relister
 BGP-CODEC   bgp_codec
+F5, FANOUT  bgp_table, bgp_senders, bgp_sender, bgp_sink
+F4          bgp_failover, bgp_rig
+ROUTE, DRAIN   bgp_routes, bgp_rig, http_asker
 bodies      what the bare clients write            access     how they find the server
 conversation   how measuring processes are spoken to
 """

@@ -84,7 +84,8 @@ class Goal:
             (self.ratio_at_least, f">= {{:g}} x the {kind}"),
             (self.ratio_at_most, f"<= {{:g}} x the {kind}"),
         )
-        return " and ".join(words.format(bound) for bound, words in bounds if bound is not None)
+        said = [words.format(bound) for bound, words in bounds if bound is not None]
+        return " and ".join(said) or "none"
 
 
 @dataclass(frozen=True, slots=True)

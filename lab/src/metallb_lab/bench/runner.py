@@ -25,6 +25,9 @@ from metallb_lab.bench import (
     balance,
     bfd,
     bgp_codec,
+    bgp_failover,
+    bgp_routes,
+    bgp_table,
     failover,
     hooks,
     latency,
@@ -39,6 +42,7 @@ from metallb_lab.bench.benchmark import Benchmark, BenchmarkError, Context
 from metallb_lab.netns import CommandError
 from metallb_lab.processes import ProcessError
 from metallb_lab.realserver import RealServerError
+from metallb_lab.routers.model import RouterError
 from metallb_lab.tools import ToolError
 from metallb_lab.view import DeadlineError, LabError
 
@@ -54,7 +58,12 @@ BENCHMARKS = (
     bgp_codec.BENCHMARK,
     hooks.BENCHMARK,
     admission.BENCHMARK,
+    bgp_table.TABLE_BENCHMARK,
+    bgp_table.FANOUT_BENCHMARK,
+    bgp_routes.ROUTE_BENCHMARK,
+    bgp_routes.DRAIN_BENCHMARK,
     failover.BENCHMARK,
+    bgp_failover.BENCHMARK,
     latency.BENCHMARK,
     restart.BENCHMARK,
     throughput.BENCHMARK,
@@ -64,7 +73,8 @@ BENCHMARKS = (
 )
 """In the order in which they run: short ones first."""
 EXPECTED = (
-    BenchmarkError, CommandError, DeadlineError, LabError, ProcessError, RealServerError, ToolError,
+    BenchmarkError, CommandError, DeadlineError, LabError, ProcessError, RealServerError,
+    RouterError, ToolError,
 )  # fmt: skip
 """What a benchmark raises when it cannot run; anything else is shown with its traceback."""
 
