@@ -159,7 +159,11 @@ def test_what_cannot_be_is_a_fault() -> None:
 
 def test_bfd_has_the_profiles_timers_and_the_settings_for_the_rest() -> None:
     assert bfd_config(peer(), "n1", DEFAULTS) is None
-    assert bfd_config(peer(bfd=BFDTimers(), address=None, interface="eth0"), "n1", DEFAULTS) is None
+    unnumbered = peer(bfd=BFDTimers(), address=None, interface="eth0")
+    assert bfd_config(unnumbered, "n1", DEFAULTS) is None
+    there = bfd_config(unnumbered, "n1", DEFAULTS, ip_address("fe80::1"))
+    assert there is not None
+    assert there.endpoint == Endpoint(ip_address("fe80::1"), interface="eth0")
     found = bfd_config(peer(bfd=BFDTimers(receive_interval=50, is_echo=True)), "n1", DEFAULTS)
     assert found is not None
     assert found.endpoint == Endpoint(TOR)

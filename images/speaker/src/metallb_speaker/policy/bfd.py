@@ -35,7 +35,7 @@ _COUNTS: Final = (
     ("metallb_bfd_session_up_events", "How often the BFD session came up."),
     ("metallb_bfd_session_down_events", "How often the BFD session went down."),
 )
-"""In the order of `metallb_speaker.bfd.session.Counts`."""
+"""In the order of `metallb_speaker.bfd.events.Counts`."""
 
 _LABELS: Final = ("peer", "vrf")
 

@@ -73,7 +73,7 @@ class Bgp:
             listen_port=settings.bgp.listen_port,
             is_restarting=True,
             is_complete=False,
-            on_change=lambda _name: on_sessions(),
+            on_change=self._session_changed,
         )
         self._peers: dict[str, Peer] = {}
         self.faults: dict[str, Fault] = {}
@@ -187,12 +187,25 @@ class Bgp:
         self.faults |= {name: Fault(PeerFault.INVALID, why) for name, why in refused.items()}
         spoken_with = {name: self._peers[name] for name in configs.keys() - refused.keys()}
         self.table.set_peers({name: peer.families for name, peer in spoken_with.items()})
-        watched = {
-            name: config
-            for name, peer in spoken_with.items()
-            if (config := bfd_config(peer, self._settings.node, self._settings.bgp)) is not None
-        }
+        self._watch()
+
+    def _watch(self) -> None:
+        """Order BFD; peers that are known by their interfaces are watched where they were found."""
+        watched: dict[str, BFDConfig] = {}
+        for name, status in self.statuses().items():
+            peer = self._peers.get(name)
+            if peer is not None:
+                at = status.address if peer.address is None else None
+                config = bfd_config(peer, self._settings.node, self._settings.bgp, at)
+                if config is not None:
+                    watched[name] = config
         self._order_bfd(watched)
+
+    def _session_changed(self, name: str) -> None:
+        peer = self._peers.get(name)
+        if peer is not None and peer.address is None and peer.bfd is not None:
+            self._watch()
+        self._on_sessions()
 
     def _configs(self, node: Node) -> Iterable[tuple[str, PeerConfig]]:
         faults: dict[str, Fault] = {}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from metallb.api.nodes import Node
     from metallb.api.session_options import TCPAuthentication
     from metallb.domain.peers import Peer
+    from metallb.net.addresses import IPAddress
     from metallb_speaker.settings import BgpSettings
 
 RESTART_SECONDS = 120
@@ -143,15 +144,20 @@ def _session_config(peer: Peer, node: Node, defaults: BgpSettings) -> SessionCon
     )
 
 
-def bfd_config(peer: Peer, node: str, defaults: BgpSettings) -> BFDConfig | None:
-    """Give what a peer is watched by; None: it is not, or its address is not known yet."""
-    timers = peer.bfd
-    if timers is None or peer.address is None:
+def bfd_config(
+    peer: Peer, node: str, defaults: BgpSettings, found_at: IPAddress | None = None
+) -> BFDConfig | None:
+    """Give what a peer is watched by; None: it is not, or its address is not known yet.
+
+    `found_at`: where a peer that is known by its interface alone was found.
+    """
+    timers, address = peer.bfd, peer.address or found_at
+    if timers is None or address is None:
         return None
     is_multihop = peer.is_multi_hop or peer.options.ttl_security_hops > 1
     return BFDConfig(
         endpoint=Endpoint(
-            peer_address=peer.address,
+            peer_address=address,
             local_address=peer.source_on(node),
             interface=peer.interface,
             vrf=peer.vrf,
