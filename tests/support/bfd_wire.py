@@ -12,7 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
-from metallb_speaker.bfd.session import StateChanged
+from metallb_speaker.bfd.events import StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from metallb.net.addresses import IPAddress
     from metallb_speaker.bfd.errors import DropReason
+    from metallb_speaker.bfd.events import Datagram
     from metallb_speaker.bfd.iana import State
-    from metallb_speaker.bfd.session import Datagram, Session
+    from metallb_speaker.bfd.session import Session
 
 
 @dataclass

@@ -9,9 +9,10 @@ import pytest
 
 from metallb_speaker.bfd.config import Authentication, AuthenticationKey, BFDConfig, Endpoint
 from metallb_speaker.bfd.errors import DropReason
+from metallb_speaker.bfd.events import StateChanged
 from metallb_speaker.bfd.iana import AuthenticationType, Diagnostic, State
 from metallb_speaker.bfd.packet import DEMAND, FINAL, POLL, ControlPacket, decode
-from metallb_speaker.bfd.session import Session, StateChanged
+from metallb_speaker.bfd.session import Session
 
 PEER = Endpoint(ip_address("10.9.0.1"))
 MINE, ITS = 0x11111111, 0x22222222

@@ -9,9 +9,9 @@ import pytest
 
 from metallb_speaker.bfd.config import BFDConfig, Endpoint
 from metallb_speaker.bfd.errors import DropReason
+from metallb_speaker.bfd.events import StateChanged
 from metallb_speaker.bfd.iana import Diagnostic, State
 from metallb_speaker.bfd.packet import ControlPacket, decode
-from metallb_speaker.bfd.session import StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
 from support.bfd_wire import BfdWire, Node, config
 

@@ -304,7 +304,7 @@ def counters_line(
 
     The words of `lost` say what, those of `heartbeats` where to, those of what was dropped why.
     Late timers are counted by `LATENESS_BOUNDS_SECONDS`, and summed up. For each BFD session: the
-    counts of `metallb_speaker.bfd.session.Counts`.
+    counts of `metallb_speaker.bfd.events.Counts`.
     """
     return {
         "do": "counters",

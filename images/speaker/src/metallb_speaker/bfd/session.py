@@ -17,13 +17,12 @@ was promised a graceful restart of BGP is free to wait for it (RFC 5882 §4.3.2)
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from metallb_speaker.bfd.authentication import Authenticator
 from metallb_speaker.bfd.echo import Echo
 from metallb_speaker.bfd.errors import DropReason
+from metallb_speaker.bfd.events import Counts, Datagram, Outbox, StateChanged
 from metallb_speaker.bfd.iana import SLOW_US, TTL, Diagnostic, State
 from metallb_speaker.bfd.machine import REMOTE_EVENTS, TRANSITIONS, BFDEvent
 from metallb_speaker.bfd.packet import (
@@ -38,58 +37,10 @@ from metallb_speaker.bfd.timing import Timing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from metallb_speaker.bfd.config import BFDConfig, Endpoint
+    from metallb_speaker.bfd.config import BFDConfig
 
 _SECOND_US: Final = 1_000_000
 _NEVER: Final = float("inf")
-
-
-class Datagram(NamedTuple):
-    """Bytes to be sent to the peer of a session."""
-
-    endpoint: Endpoint
-    data: bytes
-    is_echo: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StateChanged:
-    """A session has another state; what the peer said last tells whether that is a failure."""
-
-    endpoint: Endpoint
-    state: State
-    diagnostic: Diagnostic
-    remote_state: State
-
-
-@dataclass(frozen=True, slots=True)
-class SessionLeft:
-    """A session that was taken away has said so for long enough; nothing is sent any more."""
-
-    endpoint: Endpoint
-
-
-Event = StateChanged | SessionLeft
-
-
-@dataclass(slots=True)
-class Counts:
-    """What happened to a session, as far as somebody may want to graph it."""
-
-    control_in: int = 0
-    control_out: int = 0
-    echo_in: int = 0
-    echo_out: int = 0
-    ups: int = 0
-    downs: int = 0
-
-
-@dataclass(slots=True)
-class Outbox:
-    """What sessions want out; the owner drains it."""
-
-    datagrams: list[Datagram] = field(default_factory=list)
-    events: deque[Event] = field(default_factory=deque)
 
 
 class Session:

@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from metallb_speaker.bfd.echo import discriminator_of
 from metallb_speaker.bfd.errors import DropReason
+from metallb_speaker.bfd.events import Datagram, Outbox, SessionLeft
 from metallb_speaker.bfd.iana import TTL
 from metallb_speaker.bfd.packet import PACKET_BYTES, decode
-from metallb_speaker.bfd.session import Datagram, Outbox, Session, SessionLeft
+from metallb_speaker.bfd.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from metallb.net.addresses import IPAddress
     from metallb_speaker.bfd.config import BFDConfig, Endpoint
-    from metallb_speaker.bfd.session import Event
+    from metallb_speaker.bfd.events import Event
 
 _YOUR_DISCRIMINATOR: Final = struct.Struct("!8xI")
 

@@ -22,8 +22,8 @@ from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from metallb_speaker.bfd.errors import DropReason
+from metallb_speaker.bfd.events import Counts, StateChanged
 from metallb_speaker.bfd.iana import ECHO_PORT, MULTIHOP_PORT, TTL, State
-from metallb_speaker.bfd.session import Counts, StateChanged
 from metallb_speaker.bfd.sessions import Arrival, Loop, Sessions
 from metallb_speaker.control import BFDStateLine
 from metallb_speaker.io.bfd import (
@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from metallb_speaker.bfd.config import BFDConfig, Endpoint
-    from metallb_speaker.bfd.session import Datagram, Event, Session
+    from metallb_speaker.bfd.events import Datagram, Event
+    from metallb_speaker.bfd.session import Session
     from metallb_speaker.control import Line
     from metallb_speaker.io.bfd import Ancillary
     from metallb_speaker.io.echo import EchoLink
