@@ -97,6 +97,42 @@ async def test_it_comes_up(site: Site, endpoint: Endpoint, peer: str, address: s
         assert end.downs(endpoint) == 0
 
 
+def hop(site: Site) -> None:
+    """Put a router between both ends: 10.20.0.1 here, 10.30.0.2 there."""
+    near, far = site.cable.near.namespace, site.namespace
+    middle = site.instance.namespace("hop")
+    netns.run("ip", "netns", "add", middle)
+    for namespace, name, ours, theirs, beyond in (
+        (near, "east", "10.20.0.1", "10.20.0.254", "10.30.0.0/24"),
+        (far, "west", "10.30.0.2", "10.30.0.254", "10.20.0.0/24"),
+    ):
+        ends = f"link add {name} type veth peer {name} netns {middle}"
+        netns.run("ip", "-n", namespace, *ends.split())
+        netns.run("ip", "-n", namespace, *f"addr add {ours}/24 dev {name}".split())
+        netns.run("ip", "-n", namespace, "link", "set", name, "up")
+        netns.run("ip", "-n", namespace, *f"route add {beyond} via {theirs}".split())
+        netns.run("ip", "-n", middle, *f"addr add {theirs}/24 dev {name}".split())
+        netns.run("ip", "-n", middle, "link", "set", name, "up")
+    netns.run("ip", "netns", "exec", middle, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+
+
+@pytest.mark.parametrize("minimum_ttl", [254, 255])
+async def test_over_a_hop_the_ttl_is_one_less(site: Site, minimum_ttl: int) -> None:
+    hop(site)
+    endpoint = Endpoint(ip_address("10.30.0.2"), ip_address("10.20.0.1"), is_multihop=True)
+    async with (
+        router(site, "10.20.0.1 multihop local-address 10.30.0.2") as frr,
+        BfdEnd() as end,
+    ):
+        end.order(wanted(endpoint, minimum_ttl=minimum_ttl))
+        if minimum_ttl == 254:
+            await end.reaches(endpoint, State.UP)
+            await frr_says(frr, "up", {"remote-transmit-interval": 50}, "10.20.0.1")
+        else:
+            await until(lambda: end.counts()[1].get("TTL"), "drops for a low TTL")
+            assert end.states(endpoint) == [State.DOWN]
+
+
 async def test_a_cut_is_found_by_both_within_the_detection_time(site: Site) -> None:
     async with router(site) as frr, BfdEnd() as end:
         end.order(wanted())
