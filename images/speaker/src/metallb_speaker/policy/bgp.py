@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from metallb_speaker.peering.peering import Peering
 from metallb_speaker.policy.bgp_sources import BgpSources
+from metallb_speaker.policy.first_meeting import FirstMeeting
 from metallb_speaker.policy.passwords import Passwords
 from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config
 from metallb_speaker.routes.drain import NodeDrain
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 
 TURNS_LOGGED = 10
 """So many VIPs at once are logged one by one."""
+
+MEETING_SECONDS = 20.0
+"""How long a speaker that has just started waits for its sessions before it is called ready."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +84,7 @@ class Bgp:
         """Peers of this node that it has no session with, and why."""
         self._drain = NodeDrain(settings.bgp.drain_seconds)
         self._is_started = False
+        self._meeting = FirstMeeting(MEETING_SECONDS)
         self._later: asyncio.TimerHandle | None = None
         self._soon: asyncio.Handle | None = None
         self._touched: dict[IPAddress, None] = {}
@@ -104,7 +109,10 @@ class Bgp:
 
     def why_not_ready(self) -> str | None:
         """Tell why BGP cannot do its work; None: it can."""
-        return None if self._is_started else "not all settings of BGP have been read yet"
+        if not self._is_started:
+            return "not all settings of BGP have been read yet"
+        missing = [name for name, item in self.statuses().items() if not item.is_up]
+        return self._meeting.why_not_yet(missing, asyncio.get_running_loop().time())
 
     # -- life --------------------------------------------------------------------------------------
 
