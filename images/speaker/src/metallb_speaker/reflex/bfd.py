@@ -187,20 +187,24 @@ class BFD:
     # -- what comes in -----------------------------------------------------------------------------
 
     def _on_control(self, port: ReceivePort) -> None:
-        self._read_control(port)
-        self._pump()
+        if self._read_control(port):
+            self._pump()
 
-    def _read_control(self, port: ReceivePort) -> None:
+    def _read_control(self, port: ReceivePort) -> bool:
+        """Take what has come; tells whether any of it said something new."""
         now = self._loop.time()
         sessions = self._sessions
+        is_new = False
         for data, ancillary, source in port.datagrams():
             ttl = ttl_of(ancillary)
             if sessions.repeats(data, ttl, now):
                 continue
+            is_new = True
             arrival = _arrival(port.key, ancillary, source, ttl)
             reason = sessions.receive_control(data, arrival, now)
             if reason is not None:
                 self._counters.drop_bfd(reason)
+        return is_new
 
     def _on_echoes(self, port: ReceivePort) -> None:
         self._read_echoes(port)
@@ -234,8 +238,10 @@ class BFD:
         self._timer = None
         if late_seconds > LATE_SECONDS:
             for port in self._receivers.values():
-                read = self._read_echoes if port.key.port == ECHO_PORT else self._read_control
-                read(port)
+                if port.key.port == ECHO_PORT:
+                    self._read_echoes(port)
+                else:
+                    self._read_control(port)
         self._sessions.handle_timer(self._loop.time())
         self._pump()
 
@@ -267,7 +273,7 @@ class BFD:
         if sender is None:
             sender = self._senders[endpoint] = SendPort(endpoint, random.random)
         is_sent = sender.send(datagram.data)
-        if not is_sent or endpoint in self._faults:
+        if not is_sent or (self._faults and endpoint in self._faults):
             self._complain(endpoint, sender.fault)
         return is_sent
 
