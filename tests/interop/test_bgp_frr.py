@@ -11,7 +11,7 @@ import pytest
 from metallb_lab.routers.frr import Frr
 from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.config import DynamicAsn
-from metallb_speaker.bgp.iana import MessageType
+from metallb_speaker.bgp.iana import Afi, MessageType
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
@@ -97,6 +97,9 @@ async def test_routes_arrive_with_every_attribute_and_go(site: Site) -> None:
         assert four.large_communities == (f"{OUR_ASN}:1:2",)
         assert four.extended_communities == ("RT:65001:9",)
         assert (await route(frr, SIX)).as_path == (OUR_ASN,)
+        assert end.status.negotiated is not None
+        assert end.status.negotiated.add_path == set(Afi)
+        assert end.status.negotiated.max_message == 65535
         end.routes({ROUTE: None, OTHER: PLAIN})
         await gone(frr, ROUTE)
         await route(frr, OTHER)

@@ -11,6 +11,7 @@ from metallb_lab.routers.exabgp import ExaBgp
 from metallb_lab.routers.gobgp import GoBgp
 from metallb_lab.routers.openbgpd import OpenBgpd
 from metallb_speaker.bgp.attributes import RouteAttributes
+from metallb_speaker.bgp.iana import Afi
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
 from support.cable import FAR_IPV4, NEAR_IPV4, NEAR_IPV6
@@ -148,6 +149,8 @@ async def test_routes_arrive_with_every_attribute_and_go(site: Site, kind: str) 
         assert [item.lower().endswith("65001:9") for item in four.extended_communities] == [True]
         six = await route(router, SIX)
         assert (six.next_hop, six.as_path) == (NEAR_IPV6, (OUR_ASN,))
+        assert end.status.negotiated is not None
+        assert Afi.IPV4 in end.status.negotiated.add_path
         end.routes({ROUTE: None, OTHER: PLAIN})
         await route(router, OTHER)
         await router.routes_are(lambda routes: all(r.prefix != str(ROUTE) for r in routes))
