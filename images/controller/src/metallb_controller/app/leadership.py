@@ -67,6 +67,9 @@ if TYPE_CHECKING:
 _QUEUED_PER_WORKER = 8
 """Writes that may wait, for each worker, before deciding pauses."""
 
+_LOADING_THRESHOLD = 1_000_000
+"""Objects between two collections while everything is read: hardly any of it is garbage."""
+
 _TURN = {TargetKind.SERVICE_STATUS: 1, TargetKind.VIRTUAL_IP: 2}
 _FIRST = 0
 """Which of the writes that wait goes first: a Service that has its entry need not wait for others
@@ -243,14 +246,16 @@ class Leadership:
     async def run(self) -> None:
         """Lead until cancelled."""
         supervisor = Supervisor()
+        usual = gc.get_threshold()
         try:
+            gc.set_threshold(_LOADING_THRESHOLD, *usual[1:])
             for number, mirror in enumerate(self.mirrors):
                 supervisor.start(f"mirror-{number}", mirror.run())
             await self._all_synced(supervisor)
             self.reconciler.start(time.monotonic())
             self.is_loaded = True
-            gc.collect()
             gc.freeze()  # what is known by now stays: no collection need look at it again
+            gc.set_threshold(*usual)
             log.info(
                 "the ledger has %d addresses, %d Services are known",
                 len(self._vips),
@@ -266,6 +271,7 @@ class Leadership:
             await supervisor.wait()
         finally:
             await supervisor.cancel()
+            gc.set_threshold(*usual)
             gc.unfreeze()
 
     async def _all_synced(self, supervisor: Supervisor) -> None:

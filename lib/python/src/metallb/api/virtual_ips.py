@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from metallb.api.conditions import VIRTUAL_IP_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
-from metallb.net.addresses import IPAddress, address_from_name, object_name, parse_address
+from metallb.net.addresses import IPAddress, object_name, parse_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -188,7 +188,7 @@ def read_virtual_ip(value: JsonObject) -> VirtualIP | Problem:
     spec = fields.child("spec")
     try:
         address = parse_address(spec.text("address"))
-        if address_from_name(meta.key.name) != address:
+        if object_name(address) != meta.key.name:
             raise ValueError(f"is {address}, but the object's name is {meta.key.name!r}")
     except ValueError as error:
         return Problem(".spec.address", str(error))
