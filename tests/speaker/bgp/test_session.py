@@ -250,7 +250,8 @@ def test_a_malformed_attribute_does_not_end_the_session() -> None:
     made.receive_data(frame(MessageType.UPDATE, body), 1.0)
     assert state_of(made) is State.ESTABLISHED
     (event,) = Side(made).drain()
-    assert type(event).__name__ == "Malformed"
+    assert str(event).startswith("UPDATE with a fault in ORIGIN: ")
+    assert str(event).endswith(" (treat-as-withdraw)")
     assert made.counters.malformed == 1
 
 

@@ -214,3 +214,20 @@ async def test_the_last_word_arrives_though_the_peer_still_talks(
     told = await heard(robot)
     assert told is not None
     assert told.hard_reset_reason == Notification(6, 3)
+
+
+async def test_a_flood_of_malformed_updates_is_counted_and_said_now_and_then(
+    scene: tuple[Node, Robot, Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    """RFC 7606: a bad ORIGIN is treated as a withdrawal; the session goes on, the log too."""
+    node, robot, _ = scene
+    await robot.dial(node)
+    await robot.establish(node)
+    update = frame(
+        MessageType.UPDATE,
+        bytes.fromhex("0000 0014 40010109 40020602010000fc00 400304c0000202 20cb007107"),
+    )
+    robot.say(update * 1000)
+    await until(lambda: node.status(robot).malformed_updates == 1000)
+    assert node.status(robot).is_up
+    assert caplog.text.count("UPDATE with a fault in ORIGIN") == 10

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb_speaker.bgp.fsm import FsmEvent, State
+from metallb_speaker.bgp.iana import AttributeCode, name_of
 
 if TYPE_CHECKING:
     from metallb_speaker.bgp.iana import Afi
@@ -58,6 +59,12 @@ class Malformed:
     """An UPDATE had faults that do not end the session (RFC 7606)."""
 
     problems: tuple[Problem, ...]
+
+    def __str__(self) -> str:
+        """Say the first: `UPDATE with a fault in ORIGIN: 9 (treat-as-withdraw)`."""
+        first = self.problems[0]
+        where = name_of(AttributeCode, first.attribute)
+        return f"UPDATE with a fault in {where}: {first.why} ({first.approach.value})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from metallb_speaker.bgp.timers import Timer
 from metallb_speaker.peering import sockets
 from metallb_speaker.peering.config import BfdMode
 from metallb_speaker.peering.leg import Leg
+from metallb_speaker.peering.repetition import Repetition
 from metallb_speaker.peering.status import PeerStatus
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Peer:
         self._is_stopped = True
         self._state_since = self._loop.time()
         self._established_count = 0
+        self._ends, self._faults = Repetition(), Repetition()
         self._main = self._leg(is_passive=config.passive)
         self._contender: Leg | None = None
 
@@ -259,8 +261,13 @@ class Peer:
                     self._around.on_change(self.name)
             case NoNextHop(afi):
                 log.warning("peer %s: no next hop for %s routes", self.name, afi.name)
-            case Malformed(problems):
-                log.warning("peer %s: UPDATE with faults: %s", self.name, problems)
+            case Malformed():
+                self._say(logging.WARNING, self._faults, str(event))
+
+    def _say(self, level: int, repetition: Repetition, text: str, after: str = "") -> None:
+        line = repetition.take(text)
+        if line is not None:
+            log.log(level, "peer %s: %s%s", self.name, line, after)
 
     def _came_up(self, negotiated: Negotiated) -> None:
         self._established_count += 1
@@ -272,7 +279,7 @@ class Peer:
     def _went_down(self, leg: Leg, event: Down) -> None:
         retry_at = leg.session.get_timer()
         wait = "" if retry_at is None else f"; next try in {retry_at - self._loop.time():.1f} s"
-        log.info("peer %s: %s%s", self.name, event, wait)
+        self._say(logging.INFO, self._ends, str(event), wait)
         contender = self._contender
         if leg is contender:
             self._contender = None
