@@ -15,7 +15,7 @@ def started() -> Echo:
     return found
 
 
-def test_an_echo_begins_as_frr_writes_it() -> None:
+def test_an_echo_is_written_as_it_is_drawn() -> None:
     echo = started()
     assert echo.next_at == 5.0
     data = echo.make(5.05)

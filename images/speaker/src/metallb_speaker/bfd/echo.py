@@ -15,8 +15,8 @@
     |                               0                               |
     +---------------------------------------------------------------+
 
-Its contents are a matter of who sends it; the first eight bytes are as FRR writes them, whose
-daemon loops back what is long enough and came with TTL 255.
+Its contents are a matter of who sends it. Length and discriminator are where FRR has them, whose
+daemon loops back, over IPv6, what is long enough and came with TTL 255.
 
 A peer that advertises that it takes echoes, and yet loops none, must not cost the session: only
 when the first has come back is silence a failure, and are control packets slowed down.
