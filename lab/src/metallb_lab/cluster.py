@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import secrets
 import socket
 import sys
@@ -27,7 +26,7 @@ import yaml
 
 from metallb.kube.client import PatchType
 from metallb.kube.errors import AlreadyExistsError, NotFoundError, TooManyRequestsError
-from metallb_lab import backends, netns, objects, tools
+from metallb_lab import backends, netns, objects, rules, tools
 from metallb_lab.controlplane import ControlPlane, EmbeddedControlPlane, RealControlPlane
 from metallb_lab.instance import Instance
 from metallb_lab.objects import KINDS, NAMESPACE, namespace_of
@@ -359,11 +358,19 @@ class Cluster(View):
         is gone where it is for a while, with nothing that leads to it.
         """
         found = self.topology.pods[pod] if isinstance(pod, str) else pod
-        pattern = re.compile(rf"(?<![0-9a-f.:])({found.ipv4}(?![0-9.])|{found.ipv6}(?![0-9a-f:]))")
+        await self._until_rules(nodes, lambda text: not rules.named(text, found))
+
+    async def until_rules_know(self, pod: str, nodes: Iterable[str]) -> None:
+        """Wait until rules in each of these nodes lead to both addresses of a pod."""
+        found = self.topology.pods[pod]
+        both = {found.ipv4, found.ipv6}
+        await self._until_rules(nodes, lambda text: rules.named(text, found) == both)
+
+    async def _until_rules(self, nodes: Iterable[str], are_so: Callable[[str], bool]) -> None:
         async with asyncio.timeout(DATA_PATH_SECONDS):
             for node in nodes:
                 namespace = self.topology.hosts[node].namespace
-                while pattern.search(await asyncio.to_thread(_rules, namespace)):
+                while not are_so(await asyncio.to_thread(rules.of, namespace)):
                     await asyncio.sleep(0.02)
 
     async def set_pod_ready(self, name: str, *, is_ready: bool) -> None:
@@ -381,12 +388,6 @@ def _connects(namespace: str, host: str | None, port: int | None) -> bool:
     with netns.make_socket(namespace, socket.AF_INET, socket.SOCK_STREAM) as tcp:
         tcp.settimeout(1.0)
         return tcp.connect_ex((host, port)) == 0
-
-
-def _rules(namespace: str) -> str:
-    """Give the rules of a node, without the chains of single endpoints."""
-    rules = netns.run("ip", "netns", "exec", namespace, "nft", "list", "ruleset")
-    return re.sub(r"chain endpoint-[^{]*\{[^}]*\}", "", rules)
 
 
 def _now() -> str:

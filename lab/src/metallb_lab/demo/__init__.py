@@ -143,7 +143,7 @@ async def _demo(
         demo = _script(cluster, fabric, screen)
         try:
             await demo.run()
-        except (DeadlineError, LabError, RouterError) as error:
+        except (DeadlineError, LabError, RouterError, TimeoutError) as error:
             screen.check(False, f"the demo went to its end: {error}")
         code = _summary(demo, screen, given.json)
         if parent is not None:

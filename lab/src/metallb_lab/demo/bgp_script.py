@@ -99,12 +99,7 @@ class BgpDemo(Play):
         screen.heading("Services get addresses, and the routers learn them from every node")
         for service in bgp_site.services():
             await cluster.apply(service)
-        await cluster.until(
-            lambda: all(
-                len(cluster.addresses(name)) == count for name, count in bgp_site.SERVICES.items()
-            ),
-            WAIT_SECONDS, "the Services have their addresses",
-        )  # fmt: skip
+        await cluster.until(self._all_given, WAIT_SECONDS, "the Services have their addresses")
         given = {name: cluster.addresses(name) for name in bgp_site.SERVICES}
         for name, addresses in given.items():
             screen.step(f"Service {name}: {', '.join(addresses)}")
@@ -116,6 +111,10 @@ class BgpDemo(Play):
             [_route_row(item) for item in self.figures.routes],
         )
         self._check_routes()
+
+    def _all_given(self) -> bool:
+        counts = {name: len(self._cluster.addresses(name)) for name in bgp_site.SERVICES}
+        return counts == bgp_site.SERVICES
 
     def _check_routes(self) -> None:
         found = {(item.router, item.prefix): item for item in self.figures.routes}
@@ -231,12 +230,16 @@ class BgpDemo(Play):
         cluster, screen = self._cluster, self._screen
         screen.heading(f"{node} returns")
         probers = await self._start_probing()
+        await cluster.label(node, **{EXCLUDE_LABEL: ""})
         await cluster.power_on(node)
         await cluster.until_in_touch(node)
+        screen.step("cable and programs are back; a label keeps it out until its rules are there")
+        await cluster.until_rules_forget(f"web-{node}", [node])
         await self._pod_counts_again(node)
-        screen.step("cable and programs are back")
+        await cluster.until_rules_know(f"web-{node}", [node])
+        await cluster.label(node, **{EXCLUDE_LABEL: None})
         await self._until_ways(self._nodes)
-        screen.step(f"the routers have ways through {node} again")
+        screen.step(f"label taken away: the routers have ways through {node} again")
         self.figures.node_return = await self._finish(probers, node)
         self._check_nothing_lost(self.figures.node_return, f"{node} is back")
 
