@@ -35,9 +35,12 @@ async def announced(routed: Routed, **attributes: Any) -> str:
 
 
 async def test_med_and_prepending_are_announced_and_changed(routed: Routed) -> None:
-    prefix = await announced(routed, med=5, prepend=2)
+    prefix = await announced(routed, med=5, prepend=2, extendedCommunities=["rt:64500:9"])
     await routed.heard(
         prefix, ALL, as_is=lambda route: (route.med, route.as_path) == (5, (NODE_ASN,) * 3)
+    )
+    await routed.heard(
+        prefix, ALL, as_is=lambda route: route.extended_communities == ("rt 64500:9",)
     )
     await routed.change(med=0, prepend=None)
     await routed.heard(

@@ -34,6 +34,7 @@ def test_a_whole_advertisement_is_read() -> None:
         localPref=4294967295,
         med=0,
         prepend=10,
+        extendedCommunities=["rt:64500:100", "rt:064500:100", "ro:192.0.2.1:7"],
         communities=["64512:1", "edge", "large:1:2:3"],
         peers=["router"],
     )
@@ -51,6 +52,7 @@ def test_a_whole_advertisement_is_read() -> None:
         ),
         med=0,
         prepend=10,
+        extended_communities=("rt:64500:100", "ro:192.0.2.1:7"),
     )
     assert found.peers == ("router",)
     assert found.problems == ()
@@ -114,3 +116,19 @@ def test_two_spellings_of_a_community_are_one() -> None:
 
 def test_peers_that_are_no_names_are_not_all_peers() -> None:
     assert read(peers=[7]).peers == ("",)
+
+
+def test_extended_communities_that_are_none_or_too_many_are_noted_and_left_out() -> None:
+    found = read(extendedCommunities=["rt:1:1", "rt:x"])
+    assert found.routes.extended_communities == ("rt:1:1",)
+    assert ".spec.extendedCommunities[1]: 'rt:x' is no extended" in str(found.problems[0])
+    many = read(extendedCommunities=[f"rt:1:{number}" for number in range(32)])
+    assert len(many.routes.extended_communities) == 31
+    assert "32 are too many" in str(many.problems[0])
+
+
+@pytest.mark.parametrize("spec", [{"med": -1}, {"med": 2**32}, {"prepend": 11}])
+def test_numbers_that_cannot_be_are_noted_and_not_said(spec: dict[str, Any]) -> None:
+    found = read(**spec)
+    assert len(found.problems) == 1
+    assert found.routes == RouteAttributes()

@@ -90,13 +90,24 @@ def test_all_of_an_advertisement_is_handed_on() -> None:
         localPref=7,
         med=3,
         prepend=2,
+        extendedCommunities=["rt:1:2"],
         communities=["2:1", "large:1:2:3", "1:1"],
         peers=["router"],
     )
     (found,) = translate(native_pools=[native()], bgp_advertisements=[written]).pools
     assert found.bgp == (
         BGPAdvertisement(
-            "adv", (OF_A,), (), 24, 64, 7, ("1:1", "2:1", "large:1:2:3"), ("router",), 3, 2
+            "adv",
+            (OF_A,),
+            (),
+            24,
+            64,
+            7,
+            ("1:1", "2:1", "large:1:2:3"),
+            ("router",),
+            3,
+            2,
+            ("rt:1:2",),
         ),
     )
 

@@ -154,6 +154,19 @@ def test_med_and_prepending_are_the_first_that_are_said() -> None:
     assert taken(found) == {"tor": {"10.0.0.1/32": RouteAttributes(med=0, prepend=3)}}
 
 
+def test_extended_communities_are_united() -> None:
+    target, origin = "rt:64500:100", "ro:192.0.2.1:7"
+    found = table(
+        pool(
+            replace(EDGE, name="a", extended_communities=(target,)),
+            replace(EDGE, name="b", extended_communities=(origin, target)),
+        ),
+    )
+    found.put(vip("10.0.0.1", "a", "b"))
+    octets = (bytes.fromhex("0002fbf400000064"), bytes.fromhex("0103c00002010007"))
+    assert taken(found) == {"tor": {"10.0.0.1/32": RouteAttributes(extended_communities=octets)}}
+
+
 def test_a_changed_advertisement_changes_the_routes_and_no_others() -> None:
     found = table(pool(EDGE), pool(EDGE, name="back"))
     found.put(vip("10.0.0.1"))

@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from metallb.api.extended_communities import extended_community_octets
 from metallb.net.addresses import Family
 from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.iana import Afi, WellKnownCommunity
@@ -276,6 +277,15 @@ def _attributes(items: tuple[BGPAdvertisement, ...]) -> RouteAttributes:
         local_pref=next((item.local_pref for item in items if item.local_pref), None),
         med=next((item.med for item in items if item.med is not None), None),
         prepend=next((item.prepend for item in items if item.prepend), 0),
+        extended_communities=tuple(
+            sorted(
+                {
+                    extended_community_octets(text)
+                    for item in items
+                    for text in item.extended_communities
+                }
+            )
+        ),
         communities=tuple(sorted(plain)),
         large_communities=tuple(sorted(large)),
     )

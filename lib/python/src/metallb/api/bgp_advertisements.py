@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from metallb.api.advertisements import PoolChoice, read_pool_choice
 from metallb.api.communities import COMMUNITIES_MAX, parse_community
+from metallb.api.extended_communities import parse_extended_community
 from metallb.api.fields import Fields, Problem
 from metallb.api.meta import NATIVE_VERSION, Metadata, Named, read_metadata
 from metallb.api.selectors import LabelSelector, read_selectors
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 KIND = "BGPAdvertisement"
 PREPEND_MAX = 10
+EXTENDED_COMMUNITIES_MAX = 31
 LENGTH, LENGTH_V6 = 32, 128
 """Prefix lengths of an address itself."""
 
@@ -42,6 +44,7 @@ class RouteAttributes:
     """MULTI_EXIT_DISC; None: not said."""
     prepend: int = 0
     """How many times more our AS number stands in the path."""
+    extended_communities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ def read_bgp_advertisement(value: JsonObject) -> BGPAdvertisement:
         communities=read_route_communities(spec),
         med=read_med(spec),
         prepend=spec.integer("prepend", 0, 0, PREPEND_MAX),
+        extended_communities=read_extended_communities(spec),
     )
     return BGPAdvertisement(
         meta=read_metadata(fields),
@@ -92,6 +96,22 @@ def read_med(fields: Fields) -> int | None:
     """Read `med`; 0 is a value, the best one."""
     found = fields.integer("med", -1, 0, 2**32 - 1)
     return None if found < 0 else found
+
+
+def read_extended_communities(fields: Fields) -> tuple[str, ...]:
+    """Read `extendedCommunities`, each once; what is none is noted and left out."""
+    found: dict[str, None] = {}
+    names = fields.names("extendedCommunities")
+    if len(names) > EXTENDED_COMMUNITIES_MAX:
+        text = f"{len(names)} are too many; {EXTENDED_COMMUNITIES_MAX} is the most"
+        fields.note("extendedCommunities", text)
+    for text in names[:EXTENDED_COMMUNITIES_MAX]:
+        try:
+            found[parse_extended_community(text)] = None
+        except ValueError as error:
+            place = list(fields.value["extendedCommunities"]).index(text)
+            fields.note(f"extendedCommunities[{place}]", str(error))
+    return tuple(found)
 
 
 def _read_length(spec: Fields, name: str, whole: int, is_for_some: bool) -> int:

@@ -12,6 +12,7 @@ from metallb.api.bgp_advertisements import (
     LENGTH_V6,
     PREPEND_MAX,
     RouteAttributes,
+    read_extended_communities,
     read_med,
     read_route_communities,
 )
@@ -76,5 +77,6 @@ def _read_advertisement(fields: Fields) -> PoolAdvertisement:
         communities=read_route_communities(bgp),
         med=read_med(bgp),
         prepend=bgp.integer("prepend", 0, 0, PREPEND_MAX),
+        extended_communities=read_extended_communities(bgp),
     )
     return PoolAdvertisement(pools, routes, fields.path)

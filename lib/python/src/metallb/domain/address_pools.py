@@ -83,6 +83,7 @@ class BGPAdvertisement:
     peers: tuple[str, ...] = ()
     med: int | None = None
     prepend: int = 0
+    extended_communities: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,7 @@ def advertise(
         peers=item.peers,
         med=item.routes.med,
         prepend=item.routes.prepend,
+        extended_communities=item.routes.extended_communities,
     )
 
 
