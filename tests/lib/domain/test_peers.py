@@ -224,5 +224,8 @@ def test_both_dialects_make_equal_sessions_of_equal_intent(
         configurations=(configuration("c", "tor", nodeSelector=labels),),
     )
     assert one.problems == other.problems == {}
-    alike: dict[str, Any] = {"name": "", "of": ("", ObjectKey("", ""))}
+    alike: dict[str, Any] = {
+        "name": "", "of": ("", ObjectKey("", "")), "is_reached_far": False,
+    }  # fmt: skip
+    assert other.peers["tor-c"].is_reached_far, "Deckhouse's speaker limits no TTL"
     assert replace(one.peers["tor"], **alike) == replace(other.peers["tor-c"], **alike)

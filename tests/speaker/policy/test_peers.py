@@ -132,6 +132,15 @@ def test_timers_are_whole_seconds(timers: Timers, hold: int, keepalive: int | No
     assert (session.hold_seconds, session.keepalive_seconds) == (hold, keepalive)
 
 
+def test_a_session_may_cross_routers_where_deckhouses_always_could() -> None:
+    assert config(is_reached_far=True).multihop
+    secured = config(is_reached_far=True, options=SessionOptions(ttl_security_hops=1))
+    assert not secured.multihop
+    watched = bfd_config(peer(is_reached_far=True, bfd=BFDTimers()), "n1", DEFAULTS)
+    assert watched is not None
+    assert not watched.endpoint.is_multihop
+
+
 def test_a_router_id_is_said_or_is_the_nodes_address_or_made_of_its_name() -> None:
     assert router_id(peer(router_id=ip_address("192.0.2.1")), NODE) == 0xC0000201
     assert router_id(peer(), NODE) == int(IPv4Address("10.0.0.11"))

@@ -97,7 +97,7 @@ def peer_config(
         interface=peer.interface or None,
         source_address=peer.source_on(node.name),
         bind_interface=peer.vrf or None,
-        multihop=peer.is_multi_hop,
+        multihop=peer.is_multi_hop or (peer.is_reached_far and not options.ttl_security_hops),
         ttl_security_hops=options.ttl_security_hops or None,
         password=password,
         tcp_ao=key,

@@ -67,6 +67,10 @@ class Peer:
     bfd: BFDTimers | None = None
     is_graceful_restart: bool = False
     is_multi_hop: bool = False
+    is_reached_far: bool = False
+    """The session may cross routers though nobody said so: peers of Deckhouse's cannot say it, and
+    Deckhouse's speaker never limits the TTL. BFD is that of one hop all the same.
+    """
     is_dual_stack: bool = False
     options: SessionOptions = field(default_factory=SessionOptions)
 
@@ -198,6 +202,7 @@ def _of_peer(
         node_selectors=selectors,
         password_secret=item.password_secret,
         bfd=item.bfd,
+        is_reached_far=True,
         is_graceful_restart=item.is_graceful_restart,
         options=item.options,
     )
