@@ -8,11 +8,15 @@ Each router has sessions with all nodes, spreads what it forwards over those tha
 route (ECMP by flow), and has a client of its own, which finds VIPs only through it. Nodes find the
 way back to both. VIPs of this kind belong to 198.51.100.0/24 and 2001:db8:100::/48, which are on no
 link: without a route nobody finds them.
+
+The routers run at real-time priority where they may: real ones share no processors with a cluster,
+and one that waits its turn for a moment looks dead to BFD.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -24,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from metallb_lab.cluster import Cluster
+    from metallb_lab.routers.model import Router
     from metallb_lab.topology import Host
 
 NODE_ASN, BIRD_ASN, FRR_ASN = 64_500, 64_501, 64_502
 VIP_PREFIXES = ("198.51.100.0/24", "2001:db8:100::/48")
 BIRD_ADDRESS, FRR_ADDRESS = "10.10.0.1", "10.10.0.2"
 TOR2_NUMBER = 2
+PRIORITY = 5
 WAYS = 64
 """So many nodes may share an address: as many as FRR knows."""
 
@@ -127,10 +133,10 @@ class Fabric:
     async def __aenter__(self) -> Self:
         async with contextlib.AsyncExitStack() as stack:
             spread_flows(self.bird.namespace)
-            await stack.enter_async_context(self.bird)
+            prefer(await stack.enter_async_context(self.bird))
             if self.options.with_frr:
                 self._build_tor2()
-                await stack.enter_async_context(self.frr)
+                prefer(await stack.enter_async_context(self.frr))
             self._stack = stack.pop_all()
         return self
 
@@ -182,6 +188,13 @@ class Fabric:
         forward = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         netns.run("ip", "netns", "exec", host.namespace, "sysctl", "-qw", *forward)
         spread_flows(host.namespace)
+
+
+def prefer(router: Router) -> None:
+    """Let a router run before all that is not at real-time priority."""
+    for process in router.processes:
+        with contextlib.suppress(PermissionError):
+            os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
 
 
 def spread_flows(namespace: str) -> None:
