@@ -70,6 +70,21 @@ async def test_51_with_local_only_nodes_with_pods_are_next_hops(routed: Routed) 
     await routed.both_heard(f"{routed.ipv4(1)}/32", ["n3"])
 
 
+async def test_peers_may_hear_how_many_endpoints_a_node_has(routed: Routed) -> None:
+    scene = routed.scene
+    await routed.pool()
+    await routed.advertise(weightByEndpoints=True)
+    for number, node in enumerate(("n1", "n3", "n3")):
+        await scene.make_pod(f"p{number}", node, "own")
+    await routed.service(app=scene.name("own"), externalTrafficPolicy="Local")
+
+    def weighs(route: RouterRoute) -> bool:
+        count = {"n1": 1, "n3": 2}[routed.node_of(route.next_hop)]
+        return f"LB:64500:{count * 125_000_000}" in route.extended_communities
+
+    await routed.heard(f"{routed.ipv4(1)}/32", ["n1", "n3"], by=routed.frr, as_is=weighs)
+
+
 async def test_51_a_requested_address_of_either_family(routed: Routed) -> None:
     await routed.pool(f"{routed.ipv4(0)}/28", f"{routed.ipv6(0)}/124")
     await routed.advertise()

@@ -343,6 +343,22 @@ def test_by_bgp_an_address_is_announced_where_its_endpoints_can_serve() -> None:
     assert spec(world).bgp == BGPOrders(("peers",), (), Suspension.NO_READY_ENDPOINTS)
 
 
+def test_by_bgp_peers_may_hear_how_many_endpoints_a_node_has() -> None:
+    world, leader = settled(
+        pool_object(),
+        advertisement_object("peers", kind="BGPAdvertisement", weightByEndpoints=True),
+        service_object(externalTrafficPolicy="Local"),
+        slice_object("web", nodes=("a", "b", "a")),
+    )
+    assert spec(world).bgp == BGPOrders(("peers",), ("a", "b"), None, (("a", 2), ("b", 1)))
+    world.put(slice_object("web", nodes=("a", "b", "b")))
+    leader.settle()
+    assert spec(world).bgp.weights == (("a", 1), ("b", 2))
+    world.put(advertisement_object("peers", kind="BGPAdvertisement"))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",), ("a", "b"))
+
+
 def test_orders_for_bgp_follow_advertisements_and_labels_of_services() -> None:
     world, leader = settled(
         pool_object(),

@@ -37,6 +37,24 @@ def test_what_concerns_nobody_is_no_change() -> None:
     assert not endpoints.can_serve([WEB])
 
 
+def test_endpoints_are_counted_over_all_slices_and_services() -> None:
+    endpoints = Endpoints()
+    endpoints.observe(None, _slice(nodes=("a", "b", "a")))
+    endpoints.observe(None, _slice(nodes=("a",), name="s2"))
+    endpoints.observe(None, _slice("api", nodes=("b",), name="s3"))
+    assert endpoints.counts([WEB, API]) == {"a": 3, "b": 2}
+    assert endpoints.counts([API]) == {"b": 1}
+
+
+def test_one_endpoint_more_is_a_change_only_where_they_are_counted() -> None:
+    endpoints = Endpoints()
+    one, two = _slice(nodes=("a",)), _slice(nodes=("a", "a"))
+    endpoints.observe(None, one)
+    assert endpoints.observe(one, two) == set()
+    endpoints.are_counted = True
+    assert endpoints.observe(two, one) == {WEB}
+
+
 def test_a_slice_that_goes_to_another_service_changes_both() -> None:
     endpoints = Endpoints()
     endpoints.observe(None, _slice())

@@ -37,6 +37,7 @@ def test_a_whole_advertisement_is_read() -> None:
         extendedCommunities=["rt:64500:100", "rt:064500:100", "ro:192.0.2.1:7"],
         communities=["64512:1", "edge", "large:1:2:3"],
         peers=["router"],
+        weightByEndpoints=True,
     )
     assert found.name == "edge"
     assert found.pools == PoolChoice(("one",), (OF_A,))
@@ -53,6 +54,7 @@ def test_a_whole_advertisement_is_read() -> None:
         med=0,
         prepend=10,
         extended_communities=("rt:64500:100", "ro:192.0.2.1:7"),
+        is_weighted=True,
     )
     assert found.peers == ("router",)
     assert found.problems == ()

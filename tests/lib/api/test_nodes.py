@@ -52,6 +52,12 @@ def test_an_endpoint_whose_readiness_is_not_said_serves() -> None:
     assert found.nodes == frozenset("a")
 
 
+def test_endpoints_are_counted_by_node() -> None:
+    found = read_endpoint_slice(slice_object("web", ("b", "a", "b")))
+    assert found.nodes == frozenset("ab")
+    assert found.counts == (("a", 1), ("b", 2))
+
+
 def test_addresses_inside_the_cluster_are_read() -> None:
     kinds = ("InternalIP", "ExternalIP", "InternalIP", "InternalIP", "Hostname")
     texts = ("10.0.0.1", "192.0.2.1", "fd00::1", "nonsense", "b")

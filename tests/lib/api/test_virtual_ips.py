@@ -68,6 +68,14 @@ def test_orders_for_bgp_may_name_nodes_or_say_that_nobody_is_to() -> None:
     found = read_virtual_ip(value)
     assert isinstance(found, VirtualIP)
     assert found.spec.bgp == orders
+    weighed = replace(orders, suspended=None, weights=(("n1", 3), ("n2", 1)))
+    value = to_object(new_virtual_ip(replace(spec, bgp=weighed)))
+    assert value["spec"]["bgp"]["weights"] == [
+        {"node": "n1", "endpoints": 3}, {"node": "n2", "endpoints": 1},
+    ]  # fmt: skip
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec.bgp == weighed
     nobody = replace(orders, nodes=(), suspended=None)
     found = read_virtual_ip(to_object(new_virtual_ip(replace(spec, bgp=nobody))))
     assert isinstance(found, VirtualIP)

@@ -93,6 +93,7 @@ def test_all_of_an_advertisement_is_handed_on() -> None:
         extendedCommunities=["rt:1:2"],
         communities=["2:1", "large:1:2:3", "1:1"],
         peers=["router"],
+        weightByEndpoints=True,
     )
     (found,) = translate(native_pools=[native()], bgp_advertisements=[written]).pools
     assert found.bgp == (
@@ -108,6 +109,7 @@ def test_all_of_an_advertisement_is_handed_on() -> None:
             3,
             2,
             ("rt:1:2",),
+            is_weighted=True,
         ),
     )
 

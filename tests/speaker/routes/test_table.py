@@ -242,6 +242,27 @@ def test_draining_asks_routers_for_other_ways() -> None:
     assert taken(found) == usual
 
 
+def test_a_weighted_route_says_how_many_endpoints_there_are() -> None:
+    found = table(pool(replace(EDGE, is_weighted=True, aggregation_length=24)))
+
+    def weighed(address: str, count: int) -> VirtualIPSpec:
+        orders = BGPOrders(("edge",), ("n1",), None, (("n1", count),) if count else ())
+        return replace(vip(address), bgp=orders)
+
+    def one(weight: int) -> Told:
+        return {"tor": {"10.0.0.0/24": RouteAttributes(link_bandwidth=weight * 125e6)}}
+
+    found.put(weighed("10.0.0.1", 2))
+    assert taken(found) == one(2)
+    found.put(weighed("10.0.0.1", 3))
+    assert taken(found) == one(3)
+    found.put(weighed("10.0.0.2", 5))
+    assert taken(found) == one(5), "that of the address with most of them"
+    found.put(weighed("10.0.0.2", 0))
+    found.put(weighed("10.0.0.1", 0))
+    assert taken(found) == {"tor": {"10.0.0.0/24": PLAIN}}
+
+
 def test_who_turns_silent_is_told_once_with_the_reason_before_and_now() -> None:
     found = table()
     first, second = ip_address("10.0.0.1"), ip_address("10.0.0.2")

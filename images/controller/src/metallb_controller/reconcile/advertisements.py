@@ -11,13 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from metallb.api.nodes import NodeName
 from metallb.api.selectors import any_matches
 from metallb.api.virtual_ips import BGPOrders, Suspension
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from metallb.api.nodes import Node, NodeName
+    from metallb.api.nodes import Node
     from metallb.domain.address_pools import AddressPool, Layer2Advertisement
 
     Labels = Mapping[str, str]
@@ -162,23 +163,29 @@ def bgp_orders(
     *,
     serving: frozenset[NodeName] | None,
     can_serve: bool,
+    counts: Mapping[NodeName, int],
 ) -> BGPOrders | None:
     """Give the orders for BGP of a VIP whose Services have these labels; None: not by BGP.
 
     An advertisement is for the VIP when it is for each of the Services. `serving` are the nodes to
-    which the policy Local confines it (None: it does not); `can_serve`: an endpoint can anywhere.
+    which the policy Local confines it (None: it does not); `can_serve`: an endpoint can anywhere;
+    `counts`: endpoints by node, which are told if an advertisement wants them.
     """
     if pool is None or not pool.bgp:
         return None
-    names = [
-        item.name
+    fitting = [
+        item
         for item in pool.bgp
         if all(any_matches(item.service_selectors, labels) for labels in services)
     ]
+    names = [item.name for item in fitting]
     suspended = None
     if not names:
         suspended = Suspension.NOT_ADVERTISED
     elif not (can_serve if serving is None else serving):
         suspended = Suspension.NO_READY_ENDPOINTS
     nodes = None if serving is None else tuple(sorted(serving))
-    return BGPOrders(tuple(sorted(names)), nodes, suspended)
+    weights: tuple[tuple[str, int], ...] = ()
+    if nodes and any(item.is_weighted for item in fitting):
+        weights = tuple((node, counts[NodeName(node)]) for node in nodes)
+    return BGPOrders(tuple(sorted(names)), nodes, suspended, weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ class Endpoints:
 
     def __init__(self) -> None:
         self._slices: dict[ObjectKey, dict[ObjectKey, EndpointSlice]] = {}
+        self.are_counted = False
+        """Whether it is a change that a node has more endpoints, or fewer."""
 
     def observe(self, old: EndpointSlice | None, new: EndpointSlice | None) -> set[ObjectKey]:
         """Take in a change of a slice; give the Services for which anything is different now."""
@@ -28,9 +31,13 @@ class Endpoints:
             changed.add(old.service)
         if new is not None:
             self._slices.setdefault(new.service, {})[new.key] = new
-            if old is None or _says(old) != _says(new):
+            if old is None or self._says(old) != self._says(new):
                 changed.add(new.service)
         return changed
+
+    def _says(self, item: EndpointSlice) -> tuple[object, ...]:
+        counts = item.counts if self.are_counted else ()
+        return item.service, item.nodes, item.has_endpoint, counts
 
     def can_serve(self, services: Iterable[ObjectKey]) -> bool:
         """Tell whether any of the Services has an endpoint that can serve, anywhere."""
@@ -47,6 +54,10 @@ class Endpoints:
         every = frozenset.intersection(*each) if each else frozenset()
         return every or frozenset().union(*each)
 
-
-def _says(item: EndpointSlice) -> tuple[ObjectKey, frozenset[NodeName], bool]:
-    return item.service, item.nodes, item.has_endpoint
+    def counts(self, services: Iterable[ObjectKey]) -> Counter[NodeName]:
+        """Count the endpoints of Services that can serve, by node."""
+        found: Counter[NodeName] = Counter()
+        for key in services:
+            for item in self._slices.get(key, {}).values():
+                found.update(dict(item.counts))
+        return found

@@ -281,6 +281,9 @@ class Reconciler:
         self.allocator.set_pools(self.catalogue.pool_spaces())
         self.assignments.refresh_pools()
         self._draining.refresh(now)
+        self.observed.endpoints.are_counted = any(
+            item.is_weighted for pool in self.observed.pools.values() for item in pool.bgp
+        )
         self._refresh_nodes(now)
 
     def _refresh_nodes(self, now: float) -> None:

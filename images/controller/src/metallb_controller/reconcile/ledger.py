@@ -130,6 +130,7 @@ class Ledger:
             [self._observed.labels_of(service) for service in services],
             serving=self._observed.confined_to(services),
             can_serve=endpoints.can_serve(services),
+            counts=endpoints.counts(services) if endpoints.are_counted else {},
         )
 
     def _kept_spec(self, address: IPAddress, vip: VirtualIP | None) -> VirtualIPSpec | None:

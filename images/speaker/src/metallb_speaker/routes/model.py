@@ -47,6 +47,8 @@ class Verdict:
 
     silence: Silence | None = None
     shares: tuple[Share, ...] = ()
+    weight: int = 0
+    """How many endpoints this node has; 0: it is not told."""
 
 
 RouteChanges = dict["Prefix", "RouteAttributes | None"]

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 _AFI = {Family.IPV4: Afi.IPV4, Family.IPV6: Afi.IPV6}
 
 
+ENDPOINT_BANDWIDTH = 125_000_000.0
+"""What an endpoint stands for in the link-bandwidth community: 1 Gbit/s, in octets a second."""
+
+
 class View(NamedTuple):
     """What peers that hear the same have in common."""
 
@@ -241,7 +245,14 @@ class RouteTable:
         if not items:
             return None
         found = _attributes(tuple(sorted(items, key=_order)))
+        weight = self._weight(prefix) if any(item.is_weighted for item in items) else 0
+        if weight:
+            found = _weighted(found, weight)
         return _draining(found) if self._is_draining else found
+
+    def _weight(self, prefix: Prefix) -> int:
+        """Give the weight of a prefix: that of the address of it that has most endpoints here."""
+        return max(self._verdicts[address].weight for address in self._shares[prefix])
 
 
 def _bgp_of(pool: AddressPool | None) -> tuple[BGPAdvertisement, ...]:
@@ -289,6 +300,11 @@ def _attributes(items: tuple[BGPAdvertisement, ...]) -> RouteAttributes:
         communities=tuple(sorted(plain)),
         large_communities=tuple(sorted(large)),
     )
+
+
+@lru_cache(4096)
+def _weighted(found: RouteAttributes, weight: int) -> RouteAttributes:
+    return replace(found, link_bandwidth=weight * ENDPOINT_BANDWIDTH)
 
 
 @lru_cache(4096)

@@ -34,7 +34,9 @@ def verdict(spec: VirtualIPSpec, pool: AddressPool | None, node: Node | None) ->
     mine = [item for item in pool.bgp if any_matches(item.node_selectors, node.labels)]
     shares = shares_of(spec.address, [each for each in mine if each.name in orders.advertisements])
     silence = _silence(orders, mine, shares, node)
-    return Verdict(silence) if silence is not None else Verdict(shares=shares)
+    if silence is not None:
+        return Verdict(silence)
+    return Verdict(shares=shares, weight=orders.weight_of(node.name))
 
 
 def _silence(

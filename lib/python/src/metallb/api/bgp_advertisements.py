@@ -45,6 +45,8 @@ class RouteAttributes:
     prepend: int = 0
     """How many times more our AS number stands in the path."""
     extended_communities: tuple[str, ...] = ()
+    is_weighted: bool = False
+    """With the policy Local, nodes tell peers how many endpoints they have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def read_bgp_advertisement(value: JsonObject) -> BGPAdvertisement:
         med=read_med(spec),
         prepend=spec.integer("prepend", 0, 0, PREPEND_MAX),
         extended_communities=read_extended_communities(spec),
+        is_weighted=spec.boolean("weightByEndpoints"),
     )
     return BGPAdvertisement(
         meta=read_metadata(fields),

@@ -78,5 +78,6 @@ def _read_advertisement(fields: Fields) -> PoolAdvertisement:
         med=read_med(bgp),
         prepend=bgp.integer("prepend", 0, 0, PREPEND_MAX),
         extended_communities=read_extended_communities(bgp),
+        is_weighted=bgp.boolean("weightByEndpoints"),
     )
     return PoolAdvertisement(pools, routes, fields.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -84,13 +85,14 @@ def _internal_addresses(status: Fields) -> Iterator[IPAddress]:
 class EndpointSlice:
     """An EndpointSlice: which Service it belongs to, and the nodes on which endpoints can serve.
 
-    `has_endpoint` also counts endpoints that name no node.
+    `has_endpoint` also counts endpoints that name no node. `counts` are how many are on each node.
     """
 
     key: ObjectKey
     service: ObjectKey
     nodes: frozenset[NodeName]
     has_endpoint: bool
+    counts: tuple[tuple[NodeName, int], ...] = ()
 
 
 def read_endpoint_slice(value: JsonObject) -> EndpointSlice:
@@ -102,19 +104,22 @@ def read_endpoint_slice(value: JsonObject) -> EndpointSlice:
     fields = Fields(value)
     meta = fields.child("metadata")
     key = ObjectKey(meta.word("namespace"), meta.text("name"))
-    nodes: set[NodeName] = set()
+    counts: Counter[NodeName] = Counter()
     has_endpoint = False
     for endpoint in fields.children("endpoints"):
         conditions = endpoint.child("conditions")
         if conditions.boolean("ready", default=True) or conditions.boolean("serving"):
             has_endpoint = True
             if node := endpoint.word("nodeName"):
-                nodes.add(NodeName(node))
+                counts[NodeName(node)] += 1
     service = ObjectKey(key.namespace, meta.mapping("labels").get(SERVICE_LABEL, ""))
-    return EndpointSlice(key, service, _once(frozenset(nodes)), has_endpoint)
+    nodes, found = _once(tuple(sorted(counts.items())))
+    return EndpointSlice(key, service, nodes, has_endpoint, found)
 
 
 @lru_cache(4096)
-def _once(nodes: frozenset[NodeName]) -> frozenset[NodeName]:
-    """Keep equal sets of nodes once: most Services are on the same few."""
-    return nodes
+def _once(
+    counts: tuple[tuple[NodeName, int], ...],
+) -> tuple[frozenset[NodeName], tuple[tuple[NodeName, int], ...]]:
+    """Keep what is equal once: most Services are on the same few nodes."""
+    return frozenset(node for node, _ in counts), counts

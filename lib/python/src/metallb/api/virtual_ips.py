@@ -97,6 +97,12 @@ class BGPOrders:
     advertisements: tuple[str, ...] = ()
     nodes: tuple[str, ...] | None = None
     suspended: Suspension | None = None
+    weights: tuple[tuple[str, int], ...] = ()
+    """How many endpoints nodes have, if peers are to know."""
+
+    def weight_of(self, node: str) -> int:
+        """Give the weight of a node; 0: it has none."""
+        return next((weight for name, weight in self.weights if name == node), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +265,10 @@ def _read_bgp(fields: Fields) -> BGPOrders:
         advertisements=fields.words("advertisements"),
         nodes=None if fields.value.get("nodes") is None else fields.words("nodes"),
         suspended=_read_suspended(fields),
+        weights=tuple(
+            (item.word("node"), item.integer("endpoints", 0, 0, 2**31 - 1))
+            for item in fields.children("weights")
+        ),
     )
 
 
@@ -327,6 +337,8 @@ def _bgp_object(orders: BGPOrders) -> dict[str, Any]:
         found["nodes"] = list(orders.nodes)
     if orders.suspended is not None:
         found["suspended"] = orders.suspended.value
+    if orders.weights:
+        found["weights"] = [{"node": node, "endpoints": count} for node, count in orders.weights]
     return found
 
 

@@ -70,7 +70,8 @@ class BGPAdvertisement:
     """By BGP: which nodes announce which Services to which peers, with what attributes.
 
     `communities` are values with aliases resolved (``64512:1``, ``large:64512:1:2``). No peer
-    named is all peers.
+    named is all peers. `is_weighted`: with the policy Local, routes say how many endpoints the node
+    has.
     """
 
     name: str
@@ -84,6 +85,7 @@ class BGPAdvertisement:
     med: int | None = None
     prepend: int = 0
     extended_communities: tuple[str, ...] = ()
+    is_weighted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

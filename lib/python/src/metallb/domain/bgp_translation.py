@@ -159,6 +159,7 @@ def advertise(
         med=item.routes.med,
         prepend=item.routes.prepend,
         extended_communities=item.routes.extended_communities,
+        is_weighted=item.routes.is_weighted,
     )
 
 
