@@ -46,16 +46,17 @@ def test_arguments_go_before_all_else() -> None:
 
 
 def test_what_holds_for_peers_that_do_not_say_it() -> None:
-    assert read_settings([], {}).bgp == BgpSettings(0, 90, 10, 300, 300, 50, 3, 2.0)
+    assert read_settings([], {}).bgp == BgpSettings(0, 90, 10, 300, 300, 50, 3, None, 2.0)
     found = read_settings(
         [
             *("--bgp-listen-port", "179", "--bgp-hold-seconds", "0", "--bgp-connect-seconds", "5"),
             *("--bfd-receive-milliseconds", "50", "--bfd-transmit-milliseconds", "60"),
             *("--bfd-multiplier", "4", "--bgp-drain-seconds", "0"),
+            *("--bmp-collector", "[fd00::7]:1790"),
         ],
         {},
     )
-    assert found.bgp == BgpSettings(179, 0, 5, 50, 60, 50, 4, 0.0)
+    assert found.bgp == BgpSettings(179, 0, 5, 50, 60, 50, 4, ("fd00::7", 1790), 0.0)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +69,8 @@ def test_what_holds_for_peers_that_do_not_say_it() -> None:
         (["--heartbeat-port", "x"], "invalid int value"),
         (["--exclude-interfaces", "("], "no regular expression"),
         (["--bgp-listen-port", "65536"], "--bgp-listen-port must be from 0 to 65535"),
+        (["--bmp-collector", "collector"], "--bmp-collector must be a host and a port"),
+        (["--bmp-collector", "collector:0"], "--bmp-collector must be a host and a port"),
         (["--bgp-hold-seconds", "2"], "--bgp-hold-seconds must be 0, or from 3 to 65535"),
         (["--bgp-connect-seconds", "0"], "from 1 to 65535"),
         (["--bgp-drain-seconds", "301"], "--bgp-drain-seconds must be from 0 to 300"),

@@ -139,10 +139,17 @@ def _check_bgp(told: BgpSettings, given: dict[str, Any]) -> None:
     assert told.listen_port == given.get("listenPort", 0)
     assert told.hold_seconds == given.get("holdTimeSeconds", 90)
     assert told.drain_seconds == given.get("drainSeconds", 2)
+    collector = given.get("bmpCollector")
+    assert told.bmp_collector == (_parted(collector) if collector else None)
     assert told.connect_seconds == given.get("connectTimeSeconds", 10)
     assert told.bfd_receive_milliseconds == bfd.get("receiveIntervalMilliseconds", 300)
     assert told.bfd_transmit_milliseconds == bfd.get("transmitIntervalMilliseconds", 300)
     assert told.bfd_multiplier == bfd.get("detectMultiplier", 3)
+
+
+def _parted(collector: str) -> tuple[str, int]:
+    host, _, port = collector.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _check_requests(container: Manifest, given: dict[str, Any]) -> None:

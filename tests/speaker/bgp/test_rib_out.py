@@ -115,3 +115,12 @@ def test_the_next_peer_is_told_everything_again() -> None:
     rib.change({B: PLAIN})
     rib.begin()
     assert rib.unsent == 2
+
+
+def test_what_the_peer_was_told_can_be_said_to_somebody_else() -> None:
+    rib = live(A, SIX)
+    rib.change({B: PLAIN, A: PREFERRED})
+    assert rib.said() == Batch({}, {(Afi.IPV4, PREFERRED): [A.nlri], (Afi.IPV6, PLAIN): [SIX.nlri]})
+    rib.repeat([Afi.IPV6])
+    assert SIX.nlri in rib.said().announced[Afi.IPV6, PLAIN], "it has it, and hears it again"
+    assert rib.unsent == 3, "nothing counts as told by that"

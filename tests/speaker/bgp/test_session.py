@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.config import DynamicAsn
 from metallb_speaker.bgp.events import Dial, Down, Drop, OpenReceived, StateChanged, Up
 from metallb_speaker.bgp.fsm import FsmEvent, State
@@ -20,6 +21,7 @@ from metallb_speaker.bgp.messages import (
     frame,
 )
 from metallb_speaker.bgp.negotiation import open_message
+from metallb_speaker.bgp.prefixes import Prefix
 from metallb_speaker.bgp.timers import STABLE_SECONDS, Timer
 from support.bgp_pair import ENDS, OUR_ASN, THEIR_ASN, Pair, Side, joined, ours, session, theirs
 
@@ -453,3 +455,18 @@ def test_an_internal_session_comes_up_by_dynamic_asn() -> None:
     assert wrong.left.state is not State.ESTABLISHED
     assert THEIR_ASN != OUR_ASN
     assert "BAD_PEER_AS" in str(downs(wrong)[0])
+
+
+def test_what_was_said_can_be_said_to_somebody_else() -> None:
+    made = established()
+    route = Prefix.of("192.0.2.1/32")
+    assert made.sent_open == encode_open(open_message(ours(), is_restarting=False))
+    assert made.received_open == open_message(theirs(), is_restarting=False)
+    assert made.outbound.said() == b""
+    made.change_routes({route: RouteAttributes()})
+    assert made.outbound.said() == b"", "it was not said yet"
+    said = made.data_to_send()
+    assert route.nlri in said
+    assert made.outbound.said() == said
+    made.connection_lost("cut", 1.0)
+    assert made.outbound.said() == b""

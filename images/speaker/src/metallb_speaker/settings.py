@@ -34,6 +34,8 @@ class BgpSettings:
     bfd_transmit_milliseconds: int = 300
     bfd_echo_milliseconds: int = 50
     bfd_multiplier: int = 3
+    bmp_collector: tuple[str, int] | None = None
+    """Host and port of a BMP collector that is told of sessions and routes."""
     drain_seconds: float = 2.0
     """How long routers have to find other ways before an excluded node withdraws its routes."""
 
@@ -95,6 +97,7 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--bgp-hold-seconds", type=int, default=90)
     parser.add_argument("--bgp-connect-seconds", type=int, default=10)
     parser.add_argument("--bgp-drain-seconds", type=float, default=2.0, help="0: withdraw at once")
+    parser.add_argument("--bmp-collector", metavar="HOST:PORT", help="nobody is told without it")
     parser.add_argument("--bfd-receive-milliseconds", type=int, default=300)
     parser.add_argument("--bfd-transmit-milliseconds", type=int, default=300)
     parser.add_argument("--bfd-multiplier", type=int, default=3)
@@ -149,8 +152,18 @@ def read_settings(
             bfd_transmit_milliseconds=given.bfd_transmit_milliseconds,
             bfd_multiplier=given.bfd_multiplier,
             drain_seconds=given.bgp_drain_seconds,
+            bmp_collector=_collector(parser, given.bmp_collector),
         ),
     )
+
+
+def _collector(parser: argparse.ArgumentParser, text: str | None) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65_535:
+        parser.error("--bmp-collector must be a host and a port, with a colon between them")
+    return host.strip("[]"), int(port)
 
 
 def _check_bgp(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.events import Event
     from metallb_speaker.bgp.negotiation import Negotiated
     from metallb_speaker.bgp.next_hops import Endpoints
+    from metallb_speaker.bgp.open import OpenMessage
     from metallb_speaker.bgp.packing import Encoder
     from metallb_speaker.bgp.rib_out import RibOut
     from metallb_speaker.bgp.timers import Jitter
@@ -99,6 +100,10 @@ class Machine:
         self.ends: Endpoints | None = None
         self.is_dialled = False
         self.last_down: Down | None = None
+        self.sent_open = b""
+        """The OPEN of this connection, or of the last one: a whole message."""
+        self.received_open: OpenMessage | None = None
+        """The peer's, likewise."""
         self._jitter = jitter
         self._now = now
         self._out: list[bytes] = []
@@ -235,7 +240,8 @@ class Machine:
 
     def _send_open(self) -> None:
         message = open_message(self.config, is_restarting=self.is_restarting)
-        self._send(MessageType.OPEN, encode_open(message))
+        self.sent_open = encode_open(message)
+        self._send(MessageType.OPEN, self.sent_open)
 
     def _send_notification(self) -> None:
         assert self._told is not None

@@ -106,6 +106,12 @@ class Outbound:
             parts += self._ends()
         return b"".join(parts)
 
+    def said(self) -> bytes:
+        """Give the UPDATEs that say all again that the peer was told, for somebody else to hear."""
+        if self._encoding is None:
+            return b""
+        return self._encoder.encode(self._encoding, self.rib.said()).data
+
     def _begin_refresh(self) -> bytes:
         if self._refreshing or not self._to_refresh:
             return b""

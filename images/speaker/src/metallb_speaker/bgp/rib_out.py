@@ -99,10 +99,21 @@ class RibOut:
 
     def take(self, at_most: int) -> Batch:
         """Take out what is to be said next; the peer counts as told."""
+        return self._batch((prefix, self._wanted.get(prefix)) for prefix in self._taken(at_most))
+
+    def said(self) -> Batch:
+        """Give what the peer has been told and is still to have, or to hear again."""
+        return self._batch(
+            (prefix, attributes)
+            for prefix, attributes in self._wanted.items()
+            if self._differs.get(prefix, Held.SOMETHING) is not None
+        )
+
+    @staticmethod
+    def _batch(items: Iterable[tuple[Prefix, RouteAttributes | None]]) -> Batch:
         batch = Batch({}, {})
         alike: dict[tuple[int, int], list[bytes]] = {}  # by identity first: hashing costs more
-        for prefix in self._taken(at_most):
-            attributes = self._wanted.get(prefix)
+        for prefix, attributes in items:
             if attributes is None:
                 batch.withdrawn.setdefault(prefix.afi, []).append(prefix.nlri)
                 continue

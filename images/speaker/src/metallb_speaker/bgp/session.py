@@ -161,6 +161,7 @@ class Session(Machine):
         if self.state is State.OPEN_SENT:
             assert self._reader is not None
             self.negotiated = negotiate(self.config, message)
+            self.received_open = message
             self._reader.max_size = self.negotiated.max_message
             self._events.append(OpenReceived(self.negotiated))
         self._fire(FsmEvent.BGP_OPEN)

@@ -40,6 +40,15 @@ class TcpAoKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Collector:
+    """Where a BMP collector is (RFC 7854), and what we call ourselves there."""
+
+    host: str
+    port: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class PeerConfig:
     """A peer. Its name is `session.name`, the key of every mapping of peers.
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.session import Session
     from metallb_speaker.bgp.timers import Jitter
     from metallb_speaker.peering.config import PeerConfig
+    from metallb_speaker.peering.monitor import Monitor
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Surroundings:
     """Called with a peer's name when its status has changed."""
     connections: set[Connection]
     """All that are open, those that only say their last word too."""
+    monitor: Monitor | None = None
+    """Who is told of all this."""
 
 
 class Owner(Protocol):
@@ -50,6 +53,9 @@ class Owner(Protocol):
 
     def happened(self, leg: Leg, event: Event) -> None:
         """The session has something to tell."""
+
+    def sent(self, leg: Leg, data: bytes) -> None:
+        """These messages have been written."""
 
 
 class Leg:
@@ -100,6 +106,7 @@ class Leg:
             if not data:
                 return
             self.connection.write(data)
+            self._owner.sent(self, data)
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.negotiation import Negotiated
     from metallb_speaker.bgp.rib_out import RibOut
     from metallb_speaker.peering.config import PeerConfig
+    from metallb_speaker.peering.connection import Connection
     from metallb_speaker.peering.leg import Surroundings
 
     Address = IPv4Address | IPv6Address
@@ -252,6 +253,7 @@ class Peer:
                 self._collide()
             case Up(negotiated):
                 self._came_up(negotiated)
+                self._monitor_up(leg)
             case Down():
                 self._went_down(leg, event)
             case StateChanged(before, after):
@@ -263,6 +265,26 @@ class Peer:
                 log.warning("peer %s: no next hop for %s routes", self.name, afi.name)
             case Malformed():
                 self._say(logging.WARNING, self._faults, str(event))
+
+    def sent(self, leg: Leg, data: bytes) -> None:
+        """Take in what was written."""
+        monitor = self._around.monitor
+        if monitor is not None and leg is self._established_leg():
+            monitor.sent(self, data)
+
+    def _established_leg(self) -> Leg | None:
+        return next((leg for leg in self._legs() if leg.session.state is State.ESTABLISHED), None)
+
+    def established(self) -> tuple[Session, Connection] | None:
+        """Give the session and the connection, if it is Established."""
+        leg = self._established_leg()
+        if leg is None or leg.connection is None:
+            return None
+        return leg.session, leg.connection
+
+    def _monitor_up(self, leg: Leg) -> None:
+        if self._around.monitor is not None and leg is self._established_leg():
+            self._around.monitor.came_up(self)
 
     def _say(self, level: int, repetition: Repetition, text: str, after: str = "") -> None:
         line = repetition.take(text)
@@ -277,6 +299,8 @@ class Peer:
         self._collide()
 
     def _went_down(self, leg: Leg, event: Down) -> None:
+        if self._around.monitor is not None:
+            self._around.monitor.went_down(self, event)
         retry_at = leg.session.get_timer()
         wait = "" if retry_at is None else f"; next try in {retry_at - self._loop.time():.1f} s"
         self._say(logging.INFO, self._ends, str(event), wait)

@@ -28,6 +28,7 @@ from metallb_speaker.peering.connection import LINGER_SECONDS
 from metallb_speaker.peering.discovery import Discovery
 from metallb_speaker.peering.leg import Surroundings
 from metallb_speaker.peering.listener import Listener
+from metallb_speaker.peering.monitor import Monitor
 from metallb_speaker.peering.peer import Peer
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.attributes import RouteAttributes
     from metallb_speaker.bgp.prefixes import Prefix
     from metallb_speaker.bgp.timers import Jitter
-    from metallb_speaker.peering.config import PeerConfig
+    from metallb_speaker.peering.config import Collector, PeerConfig
     from metallb_speaker.peering.connection import Connection
     from metallb_speaker.peering.status import PeerStatus
 
@@ -63,6 +64,7 @@ class Peering:
         is_complete: bool = True,
         on_change: Callable[[str], None] = _nobody_asks,
         jitter: Jitter = random.random,
+        collector: Collector | None = None,
     ) -> None:
         """Make it; `listen_port` 0 is not to listen at all.
 
@@ -70,17 +72,21 @@ class Peering:
         End-of-RIB is said if `is_complete` is false.
         """
         self._connections: set[Connection] = set()
-        self._around = Surroundings(jitter, Encoder(), on_change, self._connections)
+        self._peers: dict[str, Peer] = {}
+        self._monitor = None if collector is None else Monitor(collector, self._peers.values)
+        self._monitoring: asyncio.Task[None] | None = None
+        self._around = Surroundings(jitter, Encoder(), on_change, self._connections, self._monitor)
         self._is_restarting = is_restarting
         self._restarts_until = time.monotonic() + RESTART_SECONDS
         self._is_complete = is_complete
-        self._peers: dict[str, Peer] = {}
         self._ribs: dict[str, RibOut] = {}
         self._listener = Listener(self._peers, listen_port, listen_host)
         self._discoveries: dict[str, Discovery] = {}
 
     async def start(self) -> None:
-        """Listen; raises OSError when the port cannot be had."""
+        """Listen, and tell the collector; raises OSError when the port cannot be had."""
+        if self._monitor is not None:
+            self._monitoring = asyncio.create_task(self._monitor.run(), name="bmp")
         await self._listener.start()
 
     def apply(self, peers: Mapping[str, PeerConfig]) -> Mapping[str, str]:
@@ -177,6 +183,9 @@ class Peering:
         self._peers.clear()
         self._ribs.clear()
         await self._all_gone()
+        if self._monitoring is not None:
+            self._monitoring.cancel()
+            await asyncio.wait({self._monitoring})
 
     async def _all_gone(self) -> None:
         """Wait until all last words are said, or nobody listens."""

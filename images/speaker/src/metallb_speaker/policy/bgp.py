@@ -19,6 +19,7 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from metallb_speaker.peering.config import Collector
 from metallb_speaker.peering.peering import Peering
 from metallb_speaker.policy.bgp_sources import BgpSources
 from metallb_speaker.policy.first_meeting import FirstMeeting
@@ -78,6 +79,7 @@ class Bgp:
             is_restarting=True,
             is_complete=False,
             on_change=self._session_changed,
+            collector=_collector(settings),
         )
         self._peers: dict[str, Peer] = {}
         self.faults: dict[str, Fault] = {}
@@ -242,6 +244,12 @@ class Bgp:
         _log_turns(self.table.take_turns())
         touched, self._touched = self._touched, {}
         self._on_routes(touched)
+
+
+def _collector(settings: Settings) -> Collector | None:
+    if settings.bgp.bmp_collector is None:
+        return None
+    return Collector(*settings.bgp.bmp_collector, name=settings.node)
 
 
 def _log_turns(turns: Sequence[Turn]) -> None:
