@@ -101,13 +101,7 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-n", "2", "--dist", "loadgroup", "-m", "netns and not quiet"),
-            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
-        ),
-        pytest_stage(
-            "quiet", "what measures short times: the demos, benchmarks, BFD", 2400,
-            *("-m", "netns and quiet", "--ignore=tests/contract", "tests"),
-            needs=("tools", "images"),
+            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
         ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",

@@ -57,7 +57,8 @@ async def test_a_router_with_ttl_security_hears_a_peer_that_has_it_too(routed: R
 
 
 def is_waiting(session: RouterSession | None) -> bool:
-    return session is not None and session.state == "OpenSent"
+    """An OPEN may come through before the router has set its limit; no KEEPALIVE does."""
+    return session is not None and session.state in ("OpenSent", "OpenConfirm")
 
 
 async def test_and_is_deaf_to_one_that_has_not(routed: Routed) -> None:

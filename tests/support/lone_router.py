@@ -39,7 +39,11 @@ class LoneRouter:
         )
 
     def configuration(self, session: str) -> str:
-        """Give BIRD's configuration, with lines that every session has."""
+        """Give BIRD's configuration, with lines that every session has.
+
+        A connection that dies while OPENs are exchanged, as by a key that changes, holds BIRD for
+        the startup hold time, which is four minutes if nobody says otherwise.
+        """
         sessions = "\n".join(
             f"protocol bgp {node.name}v{version} from node {{"
             f" neighbor {address} as {self._node_asn}; local {ours} as {ASN}; }}"
@@ -58,6 +62,7 @@ protocol bfd {{ interface "eth0" {{ interval 100 ms; multiplier 20; }}; }}
 template bgp node {{
   connect delay time 1;
   error wait time 1, 2;
+  startup hold time 5;
   ipv4 {{ import all; export none; }};
   ipv6 {{ import all; export none; }};
   {session}
