@@ -15,7 +15,7 @@ from metallb_lab.objects import NAMESPACE
 from metallb_lab.probes import Prober
 from support.lone_router import ASN, LoneRouter
 from support.site import lost
-from support.waiting import until_it
+from support.waiting import until, until_it
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -119,10 +119,11 @@ async def test_57_bfd_that_goes_down_ends_the_session(routed: Routed) -> None:
         with deaf(router.host.namespace):
             await router.down()
 
-            async def is_told() -> bool:
-                return "BFD" in (await router.status()).get("lastError", "")
+            def is_told() -> bool:
+                lines = scene.cluster.speakers["n1"].log.read_text().splitlines()
+                return any(f"peer {router.name}: " in line and "BFD" in line for line in lines)
 
-            await until_it(is_told, "the reason is BFD")
+            await until(is_told, "the reason is BFD, whoever noticed first")
         await routed.heard(prefix, ALL, by=router.bird)
 
 

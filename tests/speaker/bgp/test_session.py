@@ -470,3 +470,12 @@ def test_what_was_said_can_be_said_to_somebody_else() -> None:
     assert made.outbound.said() == said
     made.connection_lost("cut", 1.0)
     assert made.outbound.said() == b""
+
+
+def test_it_can_be_asked_for_a_sign_of_life() -> None:
+    made = established()
+    made.say_alive()
+    assert made.data_to_send() == KEEPALIVE
+    waiting = opened()
+    waiting.say_alive()
+    assert waiting.data_to_send() == b"", "nobody is told before OPEN is answered"

@@ -13,6 +13,7 @@ from metallb_speaker.bgp.fsm import State
 from metallb_speaker.bgp.iana import MessageType
 from metallb_speaker.bgp.prefixes import Prefix
 from metallb_speaker.bgp.rib_out import RibOut
+from metallb_speaker.peering import leg
 from metallb_speaker.peering.config import BfdMode, TcpAoKey
 from support.bgp_nodes import Node, Robot, addresses, both_up
 from support.waiting import until
@@ -332,6 +333,19 @@ async def test_a_password_changes_on_a_live_session(nodes: tuple[Node, Node]) ->
     one.routes(other, {ROUTE: PLAIN})
     await until(lambda: other.status(one).received[MessageType.UPDATE] == 3)
     assert one.status(other).established_count == 1
+
+
+async def test_a_peer_that_does_not_change_its_password_in_time_is_dialled_anew(
+    nodes: tuple[Node, Node], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leg, "KEY_SECONDS", 0.3)
+    one, other = nodes
+    join(one, other, password=PASSWORD)
+    await both_up(one, other)
+    one.peers_with(other, password=b"a new one")
+    await until(lambda: not one.status(other).is_up, "what it said is never taken")
+    join(one, other, password=b"a new one")
+    await until(lambda: one.status(other).established_count == 2)
 
 
 async def test_tcp_ao_is_refused_in_words_where_the_kernel_has_none(

@@ -29,6 +29,7 @@ from metallb_speaker.bgp.iana import (
 )
 from metallb_speaker.bgp.machine import Machine
 from metallb_speaker.bgp.messages import (
+    KEEPALIVE,
     Keepalive,
     MessageReader,
     Notification,
@@ -221,6 +222,11 @@ class Session(Machine):
         if not self.outbound.change_next_hops(config, self.negotiated, self.ends):
             self._events.extend(map(NoNextHop, self.outbound.unannounced))
             self.shutdown(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, "", now)
+
+    def say_alive(self) -> None:
+        """Send a KEEPALIVE now, on a session that is Established."""
+        if self.state is State.ESTABLISHED:
+            self._send(MessageType.KEEPALIVE, KEEPALIVE)
 
     def change_routes(self, changes: Mapping[Prefix, RouteAttributes | None]) -> None:
         """Announce or (`None`) withdraw routes."""

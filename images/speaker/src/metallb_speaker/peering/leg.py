@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from metallb_speaker.bgp.events import Dial, Drop
 from metallb_speaker.peering import sockets
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from metallb_speaker.bgp.timers import Jitter
     from metallb_speaker.peering.config import PeerConfig
     from metallb_speaker.peering.monitor import Monitor
+
+KEY_SECONDS: Final = 10.0
+"""How long a peer has to change its key too, once ours is another."""
 
 log = logging.getLogger(__name__)
 
@@ -147,6 +151,25 @@ class Leg:
         if connection is not None:
             connection.finish(self.session.data_to_send())
 
+    def change_password(self, address: IPv4Address | IPv6Address) -> None:
+        """Change the key of a running connection; retransmissions bridge the peer's own change.
+
+        A peer may have ended the connection by its old key, which we did not hear, or may never
+        change: octets that it does not take in time end the connection.
+        """
+        if self.connection is None:
+            return
+        tcp, config = self.connection.tcp, self._owner.config
+        try:
+            sockets.set_md5_key(tcp, address, config.password)
+            sockets.set_user_timeout(tcp, KEY_SECONDS)
+        except OSError as error:
+            log.warning("peer %s: password not changed: %s", config.name, error)
+            return
+        self.session.say_alive()
+        self.pump()
+        self._loop.call_later(2 * KEY_SECONDS, _trust_again, tcp)
+
     # ------------------------------------------------------------ connections
 
     def take(self, tcp: socket.socket) -> None:
@@ -217,3 +240,9 @@ class Leg:
         """The connection has ended, or is to count as ended."""
         self.session.connection_lost(why, self._loop.time())
         self.pump()
+
+
+def _trust_again(tcp: socket.socket) -> None:
+    """Let octets be unacknowledged for as long as usual; the connection may be gone."""
+    with suppress(OSError):
+        sockets.set_user_timeout(tcp, 0)

@@ -28,7 +28,6 @@ from metallb_speaker.bgp.iana import CeaseSubcode
 from metallb_speaker.bgp.negotiation import keepalive_seconds
 from metallb_speaker.bgp.session import Session
 from metallb_speaker.bgp.timers import Timer
-from metallb_speaker.peering import sockets
 from metallb_speaker.peering.config import BfdMode
 from metallb_speaker.peering.leg import Leg
 from metallb_speaker.peering.repetition import Repetition
@@ -165,16 +164,8 @@ class Peer:
         if before.passive != config.passive and not self._main.session.is_connected:
             self._anew()
         if before.password != config.password and self.address is not None:
-            self._change_password(self.address)
-
-    def _change_password(self, address: Address) -> None:
-        """Change the key of running connections; retransmissions bridge the peer's own change."""
-        for leg in self._legs():
-            if leg.connection is not None:
-                try:
-                    sockets.set_md5_key(leg.connection.tcp, address, self.config.password)
-                except OSError as error:
-                    log.warning("peer %s: password not changed: %s", self.name, error)
+            for leg in self._legs():
+                leg.change_password(self.address)
 
     def routes_changed(self) -> None:
         """The peer's `RibOut` has changed."""

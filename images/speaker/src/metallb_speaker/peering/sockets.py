@@ -168,6 +168,11 @@ def set_md5_key(tcp: socket.socket, address: Address, key: bytes | None) -> None
         raise
 
 
+def set_user_timeout(tcp: socket.socket, seconds: float) -> None:
+    """Say for how long the peer may leave octets unacknowledged (RFC 5482 §3.1); 0: as usual."""
+    tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(seconds * 1000))
+
+
 def add_ao_key(tcp: socket.socket, address: Address, key: TcpAoKey) -> None:
     """Add a master key tuple for a peer's address."""
     bits = 32 if isinstance(address, IPv4Address) else 128
