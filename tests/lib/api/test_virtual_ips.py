@@ -76,6 +76,7 @@ def test_orders_for_bgp_may_name_nodes_or_say_that_nobody_is_to() -> None:
     found = read_virtual_ip(value)
     assert isinstance(found, VirtualIP)
     assert found.spec.bgp == weighed
+    assert (weighed.weight_of("n1"), weighed.weight_of("n3")) == (3, 0)
     nobody = replace(orders, nodes=(), suspended=None)
     found = read_virtual_ip(to_object(new_virtual_ip(replace(spec, bgp=nobody))))
     assert isinstance(found, VirtualIP)
