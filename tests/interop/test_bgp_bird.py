@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,28 +12,16 @@ from metallb_speaker.bgp.capabilities import AddPath
 from metallb_speaker.bgp.iana import Afi, MessageType
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, gone, joined, route
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from interop.conftest import Site
-    from metallb_lab.routers.model import RouterRoute
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
 FAR_LINK_LOCAL = "fe80::ff:fe00:2"
-ROUTE, OTHER = Prefix.of("192.0.2.1/32"), Prefix.of("192.0.2.2/32")
-SIX = Prefix.of("2001:db8::1/128")
-PLAIN = RouteAttributes()
-RICH = RouteAttributes(
-    med=7,
-    communities=(64512 << 16 | 1, 64513 << 16 | 2),
-    large_communities=((OUR_ASN, 1, 2),),
-    extended_communities=(bytes.fromhex("0002fde900000009"),),
-    prepend=2,
-)
 
 
 def configuration(
@@ -61,34 +48,9 @@ protocol bgp ours {{
 """
 
 
-@contextlib.asynccontextmanager
-async def joined(
-    site: Site,
-    text: str,
-    end: BgpEnd,
-    neighbor: str = NEAR_IPV4,
-) -> AsyncIterator[Bird]:
-    """A BIRD that has a session with us, as it says itself."""
-    async with Bird(site.instance, site.namespace, text) as bird, end:
-        await bird.session_up(neighbor)
-        await end.up()
-        yield bird
-
-
-async def route(bird: Bird, prefix: Prefix) -> RouterRoute:
-    """Wait for a route; gives it."""
-    found = await bird.routes_are(lambda routes: any(r.prefix == str(prefix) for r in routes))
-    return next(item for item in found if item.prefix == str(prefix))
-
-
-async def gone(bird: Bird, prefix: Prefix) -> None:
-    """Wait until a route is there no more."""
-    await bird.routes_are(lambda routes: all(r.prefix != str(prefix) for r in routes))
-
-
 async def test_routes_arrive_with_every_attribute_and_go(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: RICH, SIX: PLAIN})
-    async with joined(site, configuration(), end) as bird:
+    async with joined(Bird, site, configuration(), end) as bird:
         four = await route(bird, ROUTE)
         assert four.next_hop == NEAR_IPV4
         assert four.as_path == (OUR_ASN, OUR_ASN, OUR_ASN)
@@ -109,7 +71,7 @@ async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:
         wanted(my_asn=THEIR_ASN),
         {ROUTE: RouteAttributes(local_pref=321), OTHER: PLAIN},
     )
-    async with joined(site, configuration(asn=THEIR_ASN), end) as bird:
+    async with joined(Bird, site, configuration(asn=THEIR_ASN), end) as bird:
         assert (await route(bird, ROUTE)).local_pref == 321
         other = await route(bird, OTHER)
         assert (other.local_pref, other.as_path) == (100, ())
@@ -129,7 +91,7 @@ async def test_ipv4_routes_go_over_ipv6_with_an_ipv6_next_hop(
     """RFC 8950."""
     text = configuration(neighbor, local, channel="extended next hop on;")
     end = BgpEnd(wanted(local), {ROUTE: PLAIN, SIX: PLAIN})
-    async with joined(site, text, end, neighbor) as bird:
+    async with joined(Bird, site, text, end, neighbor) as bird:
         for prefix in (ROUTE, SIX):
             found = await route(bird, prefix)
             assert hop in found.raw
@@ -137,14 +99,14 @@ async def test_ipv4_routes_go_over_ipv6_with_an_ipv6_next_hop(
 
 async def test_ipv4_routes_go_over_ipv6_with_an_ipv4_next_hop_to_others(site: Site) -> None:
     end = BgpEnd(wanted(FAR_IPV6), {ROUTE: PLAIN})
-    async with joined(site, configuration(NEAR_IPV6, FAR_IPV6), end, NEAR_IPV6) as bird:
+    async with joined(Bird, site, configuration(NEAR_IPV6, FAR_IPV6), end, NEAR_IPV6) as bird:
         assert (await route(bird, ROUTE)).next_hop == NEAR_IPV4
 
 
 async def test_a_route_refresh_brings_everything_again(site: Site) -> None:
     """RFC 2918, RFC 7313: BIRD has both."""
     end = BgpEnd(wanted(), {ROUTE: PLAIN, SIX: PLAIN})
-    async with joined(site, configuration(), end) as bird:
+    async with joined(Bird, site, configuration(), end) as bird:
         await route(bird, SIX)
         assert end.status.negotiated is not None
         assert end.status.negotiated.enhanced_refresh
@@ -164,7 +126,7 @@ async def test_ten_thousand_prefixes_come_and_go(site: Site, settings: str, size
         Prefix.of(f"10.0.{n >> 8}.{n & 255}/32"): RouteAttributes(med=n % 7) for n in range(10_000)
     }
     end = BgpEnd(wanted(), routes)
-    async with joined(site, configuration(settings=settings), end) as bird:
+    async with joined(Bird, site, configuration(settings=settings), end) as bird:
         assert end.status.negotiated is not None
         assert end.status.negotiated.max_message == size
         await counted(bird, 10_000)
@@ -184,7 +146,7 @@ async def counted(bird: Bird, number: int) -> None:
 async def test_paths_have_identifiers_where_bird_wants_them(site: Site) -> None:
     """RFC 7911."""
     end = BgpEnd(wanted(), {ROUTE: PLAIN, SIX: PLAIN})
-    async with joined(site, configuration(channel="add paths rx;"), end) as bird:
+    async with joined(Bird, site, configuration(channel="add paths rx;"), end) as bird:
         negotiated = end.status.negotiated
         assert negotiated is not None
         assert negotiated.add_path == set(Afi)
@@ -212,7 +174,7 @@ async def test_ttl_security(site: Site) -> None:
     """RFC 5082, asserted on BIRD: it must hear us."""
     text = configuration(settings="ttl security on;")
     end = BgpEnd(wanted(ttl_security_hops=1), {ROUTE: PLAIN})
-    async with joined(site, text, end) as bird:
+    async with joined(Bird, site, text, end) as bird:
         await route(bird, ROUTE)
         end.apply(wanted())  # TTL 1 from now on: BIRD may hear an OPEN, and then no KEEPALIVE
         await until(lambda: end.status.received[MessageType.OPEN] == 1)
@@ -220,13 +182,15 @@ async def test_ttl_security(site: Site) -> None:
 
 
 async def test_bird_dials_us(site: Site) -> None:
-    async with joined(site, configuration(), BgpEnd(wanted(passive=True), {ROUTE: PLAIN})) as bird:
+    async with joined(
+        Bird, site, configuration(), BgpEnd(wanted(passive=True), {ROUTE: PLAIN})
+    ) as bird:
         await route(bird, ROUTE)
 
 
 async def test_bird_waits_for_us(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: PLAIN}, listen_port=0)
-    async with joined(site, configuration(settings="passive on;"), end) as bird:
+    async with joined(Bird, site, configuration(settings="passive on;"), end) as bird:
         assert end.status.is_dialled
         await route(bird, ROUTE)
 
@@ -234,7 +198,7 @@ async def test_bird_waits_for_us(site: Site) -> None:
 async def test_when_both_dial_one_session_stays(site: Site) -> None:
     """RFC 4271 §6.8: again and again, both at once."""
     end = BgpEnd(wanted(), {ROUTE: PLAIN})
-    async with joined(site, configuration(settings="connect delay time 0;"), end) as bird:
+    async with joined(Bird, site, configuration(settings="connect delay time 0;"), end) as bird:
         for _ in range(3):
             await bird.birdc("disable ours")
             await until(lambda: not end.status.is_up)
@@ -247,7 +211,7 @@ async def test_when_both_dial_one_session_stays(site: Site) -> None:
 async def test_a_stop_is_told_in_the_operators_words(site: Site) -> None:
     """RFC 9003, both ways."""
     end = BgpEnd(wanted())
-    async with joined(site, configuration(), end) as bird:
+    async with joined(Bird, site, configuration(), end) as bird:
         await bird.birdc('disable ours "maintenance"')
         await end.ended("ADMINISTRATIVE_SHUTDOWN 'maintenance'")
         await bird.birdc("enable ours")
@@ -265,7 +229,7 @@ async def test_a_restart_of_ours_keeps_the_routes(site: Site) -> None:
     """RFC 4724: BIRD keeps them as stale ones, and drops those that do not come again."""
     text = configuration()
     end = BgpEnd(wanted(), {ROUTE: PLAIN, OTHER: PLAIN})
-    async with joined(site, text, end) as bird:
+    async with joined(Bird, site, text, end) as bird:
         await route(bird, OTHER)
         await end.peering.close(is_restart=True)
         await bird.session(NEAR_IPV4, lambda item: item is not None and not item.is_up)
@@ -289,7 +253,7 @@ async def test_a_wrong_as_is_refused_by_both_names(site: Site) -> None:
 
 async def test_a_changed_community_costs_no_session(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: PLAIN})
-    async with joined(site, configuration(), end) as bird:
+    async with joined(Bird, site, configuration(), end) as bird:
         await route(bird, ROUTE)
         end.routes({ROUTE: RouteAttributes(communities=(0xFFFF0000,))})
         await bird.routes_are(lambda routes: routes[0].communities == ("65535:0",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from typing import TYPE_CHECKING
 
@@ -12,29 +11,15 @@ from metallb_lab.routers.frr import Frr
 from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.config import DynamicAsn
 from metallb_speaker.bgp.iana import Afi, MessageType
-from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, gone, joined, route
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from interop.conftest import Site
-    from metallb_lab.routers.model import RouterRoute
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(180)]
-
-ROUTE, OTHER = Prefix.of("192.0.2.1/32"), Prefix.of("192.0.2.2/32")
-SIX = Prefix.of("2001:db8::1/128")
-PLAIN = RouteAttributes()
-RICH = RouteAttributes(
-    med=7,
-    communities=(64512 << 16 | 1, 64513 << 16 | 2),
-    large_communities=((OUR_ASN, 1, 2),),
-    extended_communities=(bytes.fromhex("0002fde900000009"),),
-    prepend=2,
-)
 
 
 def configuration(
@@ -64,31 +49,9 @@ def configuration(
     return "\n".join([*lines, ""])
 
 
-@contextlib.asynccontextmanager
-async def joined(
-    site: Site, text: str, end: BgpEnd, neighbor: str = NEAR_IPV4
-) -> AsyncIterator[Frr]:
-    """An FRR that has a session with us, as it says itself."""
-    async with Frr(site.instance, site.namespace, text) as frr, end:
-        await frr.session_up(neighbor)
-        await end.up()
-        yield frr
-
-
-async def route(frr: Frr, prefix: Prefix) -> RouterRoute:
-    """Wait for a route; gives it."""
-    found = await frr.routes_are(lambda routes: any(r.prefix == str(prefix) for r in routes))
-    return next(item for item in found if item.prefix == str(prefix))
-
-
-async def gone(frr: Frr, prefix: Prefix) -> None:
-    """Wait until a route is there no more."""
-    await frr.routes_are(lambda routes: all(r.prefix != str(prefix) for r in routes))
-
-
 async def test_routes_arrive_with_every_attribute_and_go(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: RICH, SIX: PLAIN})
-    async with joined(site, configuration(), end) as frr:
+    async with joined(Frr, site, configuration(), end) as frr:
         four = await route(frr, ROUTE)
         assert four.next_hop == NEAR_IPV4
         assert four.as_path == (OUR_ASN, OUR_ASN, OUR_ASN)
@@ -110,7 +73,7 @@ async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:
         wanted(my_asn=THEIR_ASN, peer_asn=DynamicAsn.INTERNAL),
         {ROUTE: RouteAttributes(local_pref=321), OTHER: PLAIN},
     )
-    async with joined(site, configuration(NEAR_IPV4, "internal"), end) as frr:
+    async with joined(Frr, site, configuration(NEAR_IPV4, "internal"), end) as frr:
         assert (await route(frr, ROUTE)).local_pref == 321
         assert (await route(frr, OTHER)).local_pref == 100
 
@@ -123,7 +86,7 @@ async def test_unnumbered(site: Site, is_passive: bool) -> None:
         {ROUTE: PLAIN, SIX: PLAIN},
     )
     text = configuration("eth0", "external", kind="interface remote-as")
-    async with joined(site, text, end, "eth0") as frr:
+    async with joined(Frr, site, text, end, "eth0") as frr:
         assert not (is_passive and end.status.is_dialled)
         for prefix in (ROUTE, SIX):
             found = await route(frr, prefix)
@@ -134,7 +97,7 @@ async def test_unnumbered_with_a_password(site: Site) -> None:
     """The key follows the address at which the peer is found, on the listener too."""
     end = BgpEnd(wanted(None, passive=True, password=b"secret"), {ROUTE: PLAIN})
     text = configuration("eth0", "external", "password secret", kind="interface remote-as")
-    async with joined(site, text, end, "eth0") as frr:
+    async with joined(Frr, site, text, end, "eth0") as frr:
         await route(frr, ROUTE)
         assert not end.status.is_dialled
 
@@ -154,7 +117,7 @@ async def test_over_link_local_addresses(site: Site) -> None:
         NEAR_LINK_LOCAL, str(OUR_ASN), "interface eth0", "capability extended-nexthop"
     )
     end = BgpEnd(wanted("fe80::ff:fe00:2"), {ROUTE: PLAIN, SIX: PLAIN})
-    async with joined(site, text, end, NEAR_LINK_LOCAL) as frr:
+    async with joined(Frr, site, text, end, NEAR_LINK_LOCAL) as frr:
         await route(frr, ROUTE)
         await route(frr, SIX)
 
@@ -162,7 +125,7 @@ async def test_over_link_local_addresses(site: Site) -> None:
 async def test_over_ipv6(site: Site) -> None:
     end = BgpEnd(wanted(FAR_IPV6), {ROUTE: PLAIN, SIX: PLAIN})
     text = configuration(NEAR_IPV6, str(OUR_ASN), "capability extended-nexthop")
-    async with joined(site, text, end, NEAR_IPV6) as frr:
+    async with joined(Frr, site, text, end, NEAR_IPV6) as frr:
         assert end.status.negotiated is not None
         assert end.status.negotiated.extended_next_hop
         assert NEAR_IPV6 in json.dumps((await route(frr, ROUTE)).raw)
@@ -171,7 +134,7 @@ async def test_over_ipv6(site: Site) -> None:
 
 async def test_a_route_refresh_brings_everything_again(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: PLAIN, SIX: PLAIN})
-    async with joined(site, configuration(), end) as frr:
+    async with joined(Frr, site, configuration(), end) as frr:
         await route(frr, SIX)
         before = end.status.sent[MessageType.UPDATE]
         await frr.vtysh(f"clear bgp {NEAR_IPV4} in")
@@ -193,13 +156,13 @@ async def test_a_password_is_checked(site: Site) -> None:
 async def test_ttl_security(site: Site) -> None:
     """Asserted on FRR: it must hear us."""
     text = configuration(NEAR_IPV4, str(OUR_ASN), "ttl-security hops 1")
-    async with joined(site, text, BgpEnd(wanted(ttl_security_hops=1), {ROUTE: PLAIN})) as frr:
+    async with joined(Frr, site, text, BgpEnd(wanted(ttl_security_hops=1), {ROUTE: PLAIN})) as frr:
         await route(frr, ROUTE)
 
 
 async def test_a_stop_is_told_in_the_operators_words(site: Site) -> None:
     end = BgpEnd(wanted())
-    async with joined(site, configuration(), end) as frr:
+    async with joined(Frr, site, configuration(), end) as frr:
         await frr.configure(
             f"router bgp {THEIR_ASN}", f"neighbor {NEAR_IPV4} shutdown message at noon"
         )
@@ -210,7 +173,7 @@ async def test_a_restart_of_ours_keeps_the_routes(site: Site) -> None:
     """RFC 4724: FRR is the helper."""
     text = configuration(router=("bgp graceful-restart",))
     end = BgpEnd(wanted(), {ROUTE: PLAIN, OTHER: PLAIN})
-    async with joined(site, text, end) as frr:
+    async with joined(Frr, site, text, end) as frr:
         await route(frr, OTHER)
         await end.peering.close(is_restart=True)
         await frr.session(NEAR_IPV4, lambda item: item is not None and not item.is_up)
@@ -227,7 +190,7 @@ async def test_a_restart_of_ours_keeps_the_routes(site: Site) -> None:
 
 async def test_a_changed_local_asn_says_why(site: Site) -> None:
     end = BgpEnd(wanted(local_asn=64999))
-    async with joined(site, configuration(NEAR_IPV4, "64999"), end) as frr:
+    async with joined(Frr, site, configuration(NEAR_IPV4, "64999"), end) as frr:
         end.apply(wanted())
         await frr.session(NEAR_IPV4, lambda item: item is not None and not item.is_up)
         raw = (await frr.sessions())[NEAR_IPV4].raw
@@ -236,7 +199,7 @@ async def test_a_changed_local_asn_says_why(site: Site) -> None:
 
 async def test_when_both_dial_one_session_stays(site: Site) -> None:
     end = BgpEnd(wanted(), {ROUTE: PLAIN})
-    async with joined(site, configuration(), end) as frr:
+    async with joined(Frr, site, configuration(), end) as frr:
         for _ in range(3):
             await frr.vtysh(f"clear bgp {NEAR_IPV4}")
             await until(lambda: not end.status.is_up)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
@@ -10,31 +9,19 @@ import pytest
 from metallb_lab.routers.exabgp import ExaBgp
 from metallb_lab.routers.gobgp import GoBgp
 from metallb_lab.routers.openbgpd import OpenBgpd
-from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.iana import Afi
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, joined, route
 from support.cable import FAR_IPV4, NEAR_IPV4, NEAR_IPV6
 from support.waiting import until
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from interop.conftest import Site
-    from metallb_lab.routers.model import Router, RouterRoute
+    from metallb_lab.routers.model import Router
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(120)]
 
-ROUTE, OTHER = Prefix.of("192.0.2.1/32"), Prefix.of("192.0.2.2/32")
-SIX = Prefix.of("2001:db8::1/128")
-PLAIN = RouteAttributes()
-RICH = RouteAttributes(
-    med=7,
-    communities=(64512 << 16 | 1, 64513 << 16 | 2),
-    large_communities=((OUR_ASN, 1, 2),),
-    extended_communities=(bytes.fromhex("0002fde900000009"),),
-    prepend=2,
-)
 PASSWORD = "correct-horse"
 
 GOBGP = """
@@ -120,26 +107,11 @@ LISTENING = ("gobgp", "openbgpd")
 each = pytest.mark.parametrize("kind", KINDS)
 
 
-@contextlib.asynccontextmanager
-async def joined(site: Site, kind: Kind, text: str, end: BgpEnd) -> AsyncIterator[Router]:
-    """A router that has a session with us, as it says itself."""
-    async with kind.make(site.instance, site.namespace, text) as router, end:
-        await router.session_up(NEAR_IPV4)
-        await end.up()
-        yield router
-
-
-async def route(router: Router, prefix: Prefix) -> RouterRoute:
-    """Wait for a route; gives it."""
-    found = await router.routes_are(lambda routes: any(r.prefix == str(prefix) for r in routes))
-    return next(item for item in found if item.prefix == str(prefix))
-
-
 @each
 async def test_routes_arrive_with_every_attribute_and_go(site: Site, kind: str) -> None:
     end = BgpEnd(wanted(), {ROUTE: RICH, SIX: PLAIN})
     text = KINDS[kind].configuration()
-    async with joined(site, KINDS[kind], text, end) as router:
+    async with joined(KINDS[kind].make, site, text, end) as router:
         four = await route(router, ROUTE)
         assert four.next_hop == NEAR_IPV4
         assert four.as_path == (OUR_ASN, OUR_ASN, OUR_ASN)
@@ -171,7 +143,7 @@ async def test_it_dials_us(site: Site, kind: str) -> None:
 async def test_it_waits_for_us(site: Site, kind: str) -> None:
     text = KINDS[kind].configuration(is_passive=True)
     end = BgpEnd(wanted(), {ROUTE: PLAIN}, listen_port=0)
-    async with joined(site, KINDS[kind], text, end) as router:
+    async with joined(KINDS[kind].make, site, text, end) as router:
         assert end.status.is_dialled
         await route(router, ROUTE)
 
@@ -194,7 +166,7 @@ async def test_many_prefixes_come_and_go(site: Site, kind: str) -> None:
     routes = {Prefix.of(f"10.0.{n >> 8}.{n & 255}/32"): PLAIN for n in range(3_000)}
     end = BgpEnd(wanted(), routes)
     text = KINDS[kind].configuration()
-    async with joined(site, KINDS[kind], text, end) as router:
+    async with joined(KINDS[kind].make, site, text, end) as router:
         await router.routes_are(lambda found: len(found) == len(routes))
         end.routes(dict.fromkeys(routes))
         await router.routes_are(lambda found: not found)
@@ -203,7 +175,7 @@ async def test_many_prefixes_come_and_go(site: Site, kind: str) -> None:
 @each
 async def test_an_end_is_told(site: Site, kind: str) -> None:
     end = BgpEnd(wanted(), {ROUTE: PLAIN})
-    async with joined(site, KINDS[kind], KINDS[kind].configuration(), end) as router:
+    async with joined(KINDS[kind].make, site, KINDS[kind].configuration(), end) as router:
         await route(router, ROUTE)
         await end.peering.close()
         await router.session(NEAR_IPV4, lambda item: item is None or not item.is_up)
@@ -214,7 +186,7 @@ async def test_openbgpd_keeps_our_routes_over_a_restart(site: Site) -> None:
     """RFC 4724; OpenBGPD is a helper by default."""
     kind = KINDS["openbgpd"]
     end = BgpEnd(wanted(), {ROUTE: PLAIN, OTHER: PLAIN})
-    async with joined(site, kind, kind.configuration(), end) as router:
+    async with joined(kind.make, site, kind.configuration(), end) as router:
         await route(router, OTHER)
         await end.peering.close(is_restart=True)
         await router.session(NEAR_IPV4, lambda item: item is not None and not item.is_up)

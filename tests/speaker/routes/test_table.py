@@ -6,7 +6,6 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -205,11 +204,8 @@ def test_a_new_peer_hears_all_and_the_others_nothing() -> None:
     taken(found)
     found.set_peers({"tor": IPV4, "new": IPV4})
     assert taken(found) == {"new": {"10.0.0.1/32": PLAIN}}
-    assert found.routes_to("new") == {Prefix.of("10.0.0.1/32"): PLAIN}
     found.set_peers({"new": BOTH})
     assert taken(found) == {}
-    with pytest.raises(KeyError):
-        found.routes_to("tor")
 
 
 def test_a_node_that_may_not_announce_takes_all_back() -> None:

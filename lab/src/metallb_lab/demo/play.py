@@ -6,6 +6,7 @@ A demo plays acts on one cluster. What did not hold is with the screen, what was
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ AFTERWARDS_SECONDS = 0.5
 WAIT_SECONDS = 40.0
 
 
-class Play:
+class Play(ABC):
     """One run on one cluster."""
 
     figures: Outcome
@@ -34,9 +35,9 @@ class Play:
         self._screen = screen
         self._nodes = [host.name for host in cluster.topology.nodes]
 
+    @abstractmethod
     async def run(self) -> None:
         """Play all acts; what did not hold is with the screen."""
-        raise NotImplementedError
 
     async def _start_pods(self) -> None:
         cluster = self._cluster

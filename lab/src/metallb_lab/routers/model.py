@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -60,7 +61,7 @@ class RouterBfd:
     raw: Any = field(repr=False, default=None)
 
 
-class Router:
+class Router(ABC):
     """A router in a namespace; use as an asynchronous context manager."""
 
     name = "router"
@@ -87,17 +88,17 @@ class Router:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    @abstractmethod
     async def start(self) -> None:
         """Start the router, and wait until it can be asked."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def sessions(self) -> Mapping[str, RouterSession]:
         """Give the BGP sessions by the peer's address."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def routes(self) -> list[RouterRoute]:
         """Give the routes that came from peers."""
-        raise NotImplementedError
 
     async def stop(self) -> None:
         """End the router as its user would."""

@@ -31,6 +31,7 @@ from metallb.domain.translation import translate
 from metallb.kube.client import Resource
 from metallb.kube.reflector import Reflector
 from metallb_speaker.policy.passwords import OF_PASSWORDS, SECRETS, Password, read_password
+from metallb_speaker.policy.roll import NODES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 GATHER_SECONDS = 0.05
 """How long changes are gathered before they are taken in."""
-
-NODES = Resource("", "v1", "nodes", is_namespaced=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,10 +168,6 @@ class RouteTable:
             )
         )
 
-    def routes_to(self, peer: str) -> Mapping[Prefix, RouteAttributes | None]:
-        """Give all that a peer has been told; raises KeyError."""
-        return self._told[self._views[peer]]
-
     # -- what goes out -----------------------------------------------------------------------------
 
     def take_turns(self) -> list[Turn]:
