@@ -1,8 +1,8 @@
 """One test's part of a shared cluster: classes, Services and addresses of its own.
 
 Every scene has a number, and everything of it carries it: names begin with `tN-`, addresses are
-10.10.(128+N).X and fd10::1:N:X. `close` deletes what it made and waits until the ledger has
-nothing left of it, so a test that leaks an address fails.
+10.10.O.X and fd10::1:N:X, where O goes round the octets that VIPs may have. `close` deletes what it
+made and waits until the ledger has nothing left of it, so a test that leaks an address fails.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ WAIT_SECONDS = 40.0
 AT_ONCE: Mapping[str, Any] = {"delaySeconds": 0, "movesPerMinute": 60_000}
 """Rebalancing without a pause, so that tests need not wait for it."""
 
+OCTETS = range(128, 254)
+"""Third octets of scenes, which take turns: fewer than tests, but one is used again only when the
+scene that had it is long gone. 254 is the fences' of the site."""
+
 OUR_COMPONENTS = frozenset({"metallb-controller", "metallb-hooks"})
 """Who posts the Events that are ours."""
 
@@ -52,7 +56,7 @@ class Scene:
 
     def ipv4(self, last: int) -> str:
         """Give an IPv4 address of this scene."""
-        return f"10.10.{128 + self.number}.{last}"
+        return f"10.10.{OCTETS[self.number % len(OCTETS)]}.{last}"
 
     def ipv6(self, last: int) -> str:
         """Give an IPv6 address of this scene."""
