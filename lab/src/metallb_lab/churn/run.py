@@ -127,7 +127,7 @@ class Run:
 
     async def _work(self) -> None:
         await self._steady()
-        await self._storm.begin()
+        await self._storm.begin(self._tell)
         seconds = self._options.seconds
         self._say(f"{self._options.services} Services are created; {seconds:g} s of churn begin")
         await self._storm.rage(seconds, self._tell)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections import Counter
@@ -21,7 +22,7 @@ from metallb_lab.bench import bodies, rig
 from metallb_lab.churn.actions import Action, Ground, PoolScript, ServiceScript, Verb, blows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
     from metallb.kube.client import ApiClient
     from metallb_lab.processes import Process
@@ -61,22 +62,22 @@ class Storm:
         """Actions that the API server did not accept, with its words."""
         self.kills = 0
 
-    async def begin(self) -> None:
-        """Create all pools and Services."""
-        await self._carry_out_all("pools", self._pools.beginning())
-        async with asyncio.TaskGroup() as group:
-            for number, script in enumerate(self._scripts):
-                group.create_task(self._carry_out_all(str(number), script.beginning()))
+    async def begin(self, tell: Callable[[], None]) -> None:
+        """Create all pools and Services; `tell` is called now and then."""
+        async with _telling(tell):
+            await self._carry_out_all("pools", self._pools.beginning())
+            async with asyncio.TaskGroup() as group:
+                for number, script in enumerate(self._scripts):
+                    group.create_task(self._carry_out_all(str(number), script.beginning()))
 
     async def rage(self, seconds: float, tell: Callable[[], None]) -> None:
         """Go on for a while; `tell` is called now and then."""
         self._ends_at = time.monotonic() + seconds
-        async with asyncio.TaskGroup() as group:
+        async with _telling(tell), asyncio.TaskGroup() as group:
             for number, script in enumerate(self._scripts):
                 group.create_task(self._play(str(number), script))
             group.create_task(self._play("pools", self._pools, POOL_PAUSE_SECONDS))
             group.create_task(self._strike())
-            group.create_task(self._tell(tell))
 
     @property
     def _left(self) -> float:
@@ -111,11 +112,6 @@ class Storm:
                 where = objects.LEASES, objects.NAMESPACE, lease_name(node)
                 await self._carry_out("roll", Action(Verb.PATCH, *where, body))
             await asyncio.sleep(RENEWAL_SECONDS)
-
-    async def _tell(self, tell: Callable[[], None]) -> None:
-        while self._left > 0:
-            await asyncio.sleep(max(0.0, min(TOLD_SECONDS, self._left)))
-            tell()
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -155,3 +151,19 @@ class Storm:
                 )  # fmt: skip
             case Verb.DELETE:
                 await self._client.delete(*where, action.namespace)
+
+
+@contextlib.asynccontextmanager
+async def _telling(tell: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `tell` now and then meanwhile."""
+
+    async def forever() -> None:
+        while True:
+            await asyncio.sleep(TOLD_SECONDS)
+            tell()
+
+    telling = asyncio.create_task(forever())
+    try:
+        yield
+    finally:
+        telling.cancel()
