@@ -1,1 +1,1 @@
-"""BGP on real sockets: one task a peer around the pure core in `metallb_speaker.bgp`."""
+"""BGP on real sockets: connections and timers that drive the pure core in `metallb_speaker.bgp`."""

@@ -1,10 +1,10 @@
-"""One peer: its session, the task that dials, and a second session while two connections collide.
+"""One peer: its session, and a second session while two connections collide.
 
     Peering ─► Peer ─► Leg ─► Session (pure)
                         └──► Connection ─► TCP
 
-Everything a peer does happens in callbacks of its own connection and its own timer, so peers share
-nothing but the event loop.
+Everything a peer does happens in callbacks of its own connection and its own timer (ADR 0024), so
+peers share nothing but the event loop.
 """
 
 from __future__ import annotations
