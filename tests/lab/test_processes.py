@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,6 @@ from metallb_lab.processes import Process, ProcessError, tail
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.netns
 
@@ -34,6 +34,16 @@ async def main():
         await asyncio.sleep(600)
 asyncio.run(main())
 """
+THREADS = """
+import signal, threading
+def begin(word):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+    print(word, flush=True)
+signal.signal(signal.SIGUSR1, lambda *_: begin("three"))
+begin("two")
+while True:
+    signal.pause()
+"""
 STUBBORN = "trap '' TERM; echo ready; while :; do sleep 1; done"
 
 
@@ -48,6 +58,25 @@ async def until_logged(process: Process, text: str) -> None:
     async with asyncio.timeout(10):
         while text not in process.log.read_text():
             await asyncio.sleep(0.01)
+
+
+def tasks_of(pid: int) -> list[int]:
+    return [int(item.name) for item in Path(f"/proc/{pid}/task").iterdir()]
+
+
+async def test_all_threads_are_preferred_and_those_to_come(lab: Instance) -> None:
+    process = Process(lab, "one", [sys.executable, "-c", THREADS])
+    await process.start()
+    await until_logged(process, "two")
+    process.prefer(3)
+    process.send_signal(signal.SIGUSR1)
+    await until_logged(process, "three")
+    tasks = tasks_of(process.pid)
+    assert len(tasks) == 3
+    for task in tasks:
+        assert os.sched_getscheduler(task) == os.SCHED_FIFO
+        assert os.sched_getparam(task).sched_priority == 3
+    await process.kill()
 
 
 async def test_started_logged_and_stopped(lab: Instance) -> None:

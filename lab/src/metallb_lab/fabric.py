@@ -16,7 +16,6 @@ and one that waits its turn for a moment looks dead to BFD.
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -36,6 +35,8 @@ VIP_PREFIXES = ("198.51.100.0/24", "2001:db8:100::/48")
 BIRD_ADDRESS, FRR_ADDRESS = "10.10.0.1", "10.10.0.2"
 TOR2_NUMBER = 2
 PRIORITY = 5
+FLOW_FIELDS = 0x37
+"""Source, destination, protocol, ports: bits of the kernel's `fib_multipath_hash_fields`."""
 WAYS = 64
 """So many nodes may share an address: as many as FRR knows."""
 
@@ -191,13 +192,25 @@ class Fabric:
 
 
 def prefer(router: Router) -> None:
-    """Let a router run before all that is not at real-time priority."""
+    """Let a router run before all that is not at real-time priority.
+
+    All its threads: BIRD's BFD has one of its own.
+    """
     for process in router.processes:
         with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(process.pid, os.SCHED_FIFO, os.sched_param(PRIORITY))
+            process.prefer(PRIORITY)
 
 
 def spread_flows(namespace: str) -> None:
-    """Let a router choose among equal ways by addresses and ports, as switches do."""
-    settings = ("net.ipv4.fib_multipath_hash_policy=1", "net.ipv6.fib_multipath_hash_policy=1")
+    """Let a router choose among equal ways by addresses, protocol and ports, as switches do.
+
+    Policy 1 is meant for that, but takes the hash that the sender's socket has given a packet, and
+    that is another one for each socket and after each TCP timeout: packets keep it from namespace
+    to namespace, though no wire would carry it. Policy 3 reads the packet.
+    """
+    settings = [
+        f"net.{family}.fib_multipath_hash_{name}"
+        for family in ("ipv4", "ipv6")
+        for name in (f"fields={FLOW_FIELDS:#x}", "policy=3")
+    ]
     netns.run("ip", "netns", "exec", namespace, "sysctl", "-qw", *settings)

@@ -10,11 +10,11 @@ import asyncio
 import contextlib
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from metallb_lab.instance import Instance
 
@@ -85,6 +85,15 @@ class Process:
     def send_signal(self, number: int) -> None:
         """Send a signal."""
         os.kill(self.pid, number)
+
+    def prefer(self, priority: int) -> None:
+        """Let all its threads, and those that they start, run before all that is not real-time.
+
+        Raises PermissionError where this process may not do so.
+        """
+        for task in Path(f"/proc/{self.pid}/task").iterdir():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(priority))
 
     async def wait(self) -> int:
         """Wait for the end of the process; gives its exit code."""

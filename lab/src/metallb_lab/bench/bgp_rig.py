@@ -2,7 +2,8 @@
 
 One cluster, one router, one client behind it. Both addresses belong to Services of the same pods
 with the policy Local: a node answers what it gets, so an answer tells which way the router took.
-While BIRDs announce theirs, the speakers are stopped; the rules of the nodes serve both.
+While BIRDs announce theirs, the speakers are stopped; the rules of the nodes serve both. BIRDs run
+at real-time priority, as what does BFD in a speaker does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from metallb.api.services import NATIVE_ADDRESSES_ANNOTATION
 from metallb_lab import netns, objects
 from metallb_lab.bench.benchmark import BenchmarkError
 from metallb_lab.cluster import Cluster, ClusterOptions
-from metallb_lab.fabric import BIRD_ADDRESS, BIRD_ASN, NODE_ASN, Fabric, FabricOptions
+from metallb_lab.fabric import BIRD_ADDRESS, BIRD_ASN, NODE_ASN, Fabric, FabricOptions, prefer
 from metallb_lab.flows import Pace
 from metallb_lab.probes import Prober, wait_for_http
 from metallb_lab.routers.bird import Bird
@@ -133,6 +134,7 @@ class Rig:
                 text = node_configuration(host, self.bfd_milliseconds)
                 bird = Bird(cluster.instance, host.namespace, text)
                 self.birds[host.name] = await stack.enter_async_context(bird)
+                prefer(bird)
             await self.until_ways(THEIRS, self.nodes)
             await self.until_watched()
             await asyncio.to_thread(wait_for_http, self.client, THEIRS, 80)
