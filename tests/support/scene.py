@@ -210,12 +210,17 @@ class Scene:
         return {item: self.cluster.announcer(item) for item in self.addresses(name)}
 
     def is_served(self, count: int = 1, name: str = "web") -> bool:
-        """Tell whether a Service has so many addresses, each announced by its first choice."""
+        """Tell whether a Service has so many addresses, each announced by its first choice.
+
+        An address that has no choice yet, since the controller has not heard how its pool is
+        announced, is not served.
+        """
         if len(self.addresses(name)) != count:
             return False
         vips = [self.cluster.vip(item) for item in self.addresses(name)]
         return all(
             vip is not None
+            and vip.spec.layer2.nodes
             and vip.spec.layer2.nodes[:1] == tuple(item.node for item in vip.status.announcers)
             for vip in vips
         )
