@@ -101,9 +101,10 @@ def test_outage_of_a_routed_flow(tmp_path: Path) -> None:
 @needs_root
 def test_routes_to_peers(tmp_path: Path) -> None:
     found = rows(tmp_path, "--only", "F5,FANOUT")
-    assert list(found) == ["F5", "F5-frr", "F5-exabgp", "F5-memory", "FANOUT"]
-    for row in found.values():
-        assert_positive(row)
+    assert list(found) == ["F5", "F5-frr", "F5-exabgp", "F5-memory", "FANOUT", "FANOUT-bfd"]
+    assert found["FANOUT-bfd"]["unit"] == "flaps"
+    for name in found.keys() - {"FANOUT-bfd"}:
+        assert_positive(found[name])
 
 
 @pytest.mark.netns

@@ -12,12 +12,11 @@ BIRD, as shares of one processor. The played policy process is `relister`.
 from __future__ import annotations
 
 import asyncio
-import os
+import contextlib
 import secrets
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from metallb_lab import netns
@@ -30,6 +29,8 @@ from metallb_lab.processes import Process
 from metallb_lab.routers.bird import Bird
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from metallb_lab.bench.benchmark import Context
 
 INTERVAL_US = 50_000
@@ -97,10 +98,16 @@ def join(instance: Instance, addresses: list[tuple[str, str]]) -> tuple[str, str
     for name in (near, far):
         netns.run("ip", "netns", "add", name)
     netns.run("ip", "-n", near, "link", "add", "eth0", *f"type veth peer eth0 netns {far}".split())
-    for name, found in zip((near, far), zip(*addresses, strict=True), strict=True):
-        lines = ["link set lo up", "link set eth0 up"]
-        netns.ip_batch([*lines, *(f"addr add {item}/16 dev eth0" for item in found)], name)
+    for name in (near, far):
+        netns.ip_batch(["link set lo up", "link set eth0 up"], name)
+    add_addresses(near, far, addresses)
     return near, far
+
+
+def add_addresses(near: str, far: str, addresses: list[tuple[str, str]]) -> None:
+    """Give the namespaces at both ends of a cable the addresses of the sessions."""
+    for name, found in zip((near, far), zip(*addresses, strict=True), strict=True):
+        netns.ip_batch([f"addr add {item}/16 dev eth0" for item in found], name)
 
 
 def reflex(instance: Instance, namespace: str) -> Process:
@@ -115,65 +122,40 @@ def reflex(instance: Instance, namespace: str) -> Process:
     return Process(instance, "reflex", command, namespace=namespace)
 
 
-class Bench:
-    """Both ends of all sessions."""
+class Ends:
+    """Both ends of sessions that are up, watched between `begin` and `end`."""
 
-    def __init__(self, context: Context, size: Size) -> None:
-        self._context = context
-        self._size = size
-        self._addresses = pairs(size.sessions)
+    def __init__(self, ours: Process, router: Process, policy: Conversation, count: int) -> None:
+        self._ours, self._router, self._policy = ours, router, policy
+        self._count = count
+        self._logged = 0
+        self._spent: list[float] = []
+        self._began_at = 0.0
 
-    async def run(self) -> Found:
-        """Bring all sessions up, and watch them."""
-        with Instance() as instance:
-            near, far = join(instance, self._addresses)
-            async with Bird(instance, far, configuration(self._addresses)) as bird:
-                ours = reflex(instance, near)
-                await ours.start()
-                try:
-                    return await self._beside(instance, near, ours, bird)
-                finally:
-                    await ours.stop()
+    @property
+    def ours(self) -> Process:
+        """The reflex process."""
+        return self._ours
 
-    async def _beside(self, instance: Instance, near: str, ours: Process, bird: Bird) -> Found:
-        arguments = (
-            *("--socket", str(instance.directory / "reflex.sock")),
-            *("--objects", str(self._size.objects), "--interval-us", str(INTERVAL_US)),
-            *("--sessions", ",".join("-".join(pair) for pair in self._addresses)),
-        )
-        async with Conversation(
-            "metallb_lab.bench.relister", *arguments, namespace=near
-        ) as relister:
-            await relister.hear(READY_SECONDS)
-            await bird.until(lambda: self._is_up(bird), lambda: "not all are up")
-            return await self._watch(relister, ours, bird)
+    def _cpu_seconds(self) -> list[float]:
+        return [machine.cpu_seconds([item.pid]) for item in (self._ours, self._router)]
 
-    async def _is_up(self, bird: Bird) -> bool:
-        said = await bird.birdc("show bfd sessions")
-        return said.count(" Up ") == self._size.sessions
+    async def begin(self) -> None:
+        """Begin to watch."""
+        await self._policy.ask(READY_SECONDS, do="begin")
+        self._logged = downs_in(self._router.log.read_text())
+        self._spent = self._cpu_seconds()
+        self._began_at = time.monotonic()
 
-    async def _watch(self, relister: Conversation, ours: Process, bird: Bird) -> Found:
-        [router] = bird.processes
-        prefer(router.pid)
-        await asyncio.sleep(SETTLED_SECONDS)
-        await relister.ask(READY_SECONDS, do="begin")
-        logged = downs_in(router.log.read_text())
-        pids = (ours.pid, router.pid)
-        before = [machine.cpu_seconds([pid]) for pid in pids]
-        began_at = time.monotonic()
-        ends_at = began_at + self._size.seconds
-        while (left := ends_at - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, STEP_SECONDS))
-            self._context.say(f"{time.monotonic() - began_at:.0f} s")
-        seconds = time.monotonic() - began_at
-        spent = [machine.cpu_seconds([pid]) - was for pid, was in zip(pids, before, strict=True)]
-        said = await relister.ask(READY_SECONDS, do="end")
-        if not said["lists"]:
-            raise BenchmarkError("the policy process read no list")
+    async def end(self) -> Found:
+        """Tell what was seen since."""
+        seconds = time.monotonic() - self._began_at
+        spent = [after - was for after, was in zip(self._cpu_seconds(), self._spent, strict=True)]
+        said = await self._policy.ask(READY_SECONDS, do="end")
         return Found(
             seconds=seconds,
-            downs=said["downs"] + self._size.sessions - said["up"],
-            router_downs=downs_in(router.log.read_text()) - logged,
+            downs=said["downs"] + self._count - said["up"],
+            router_downs=downs_in(self._router.log.read_text()) - self._logged,
             lists=said["lists"],
             late_99_ms=said["late_99_seconds"] * 1000,
             late_worst_ms=said["late_worst_seconds"] * 1000,
@@ -182,10 +164,58 @@ class Bench:
         )
 
 
-def prefer(pid: int) -> None:
-    """Give all threads of a process real-time priority; BIRD's BFD has one of its own."""
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        os.sched_setscheduler(int(task.name), os.SCHED_FIFO, os.sched_param(PRIORITY))
+@contextlib.asynccontextmanager
+async def running(
+    instance: Instance, near: str, far: str, addresses: list[tuple[str, str]], objects: int = 0
+) -> AsyncIterator[Ends]:
+    """Run sessions between two namespaces that have these addresses, and wait until all are up.
+
+    `objects`: how many are in the list that the policy process reads without a pause; none: it
+    reads no list.
+    """
+    arguments = (
+        *("--socket", str(instance.directory / "reflex.sock")),
+        *("--objects", str(objects), "--interval-us", str(INTERVAL_US)),
+        *("--sessions", ",".join("-".join(pair) for pair in addresses)),
+    )
+    async with Bird(instance, far, configuration(addresses), "bird-bfd") as bird:
+
+        async def are_up() -> bool:
+            said = await bird.birdc("show bfd sessions")
+            return said.count(" Up ") == len(addresses)
+
+        ours = reflex(instance, near)
+        await ours.start()
+        try:
+            async with Conversation(
+                "metallb_lab.bench.relister", *arguments, namespace=near
+            ) as policy:
+                await policy.hear(READY_SECONDS)
+                await bird.until(are_up, lambda: "not all are up")
+                [router] = bird.processes
+                router.prefer(PRIORITY)
+                await asyncio.sleep(SETTLED_SECONDS)
+                yield Ends(ours, router, policy, len(addresses))
+        finally:
+            await ours.stop()
+
+
+async def watch(context: Context, size: Size) -> Found:
+    """Bring all sessions up, and watch them beside lists."""
+    addresses = pairs(size.sessions)
+    with Instance() as instance:
+        near, far = join(instance, addresses)
+        async with running(instance, near, far, addresses, size.objects) as ends:
+            await ends.begin()
+            began_at = time.monotonic()
+            ends_at = began_at + size.seconds
+            while (left := ends_at - time.monotonic()) > 0:
+                await asyncio.sleep(min(left, STEP_SECONDS))
+                context.say(f"{time.monotonic() - began_at:.0f} s")
+            found = await ends.end()
+    if not found.lists:
+        raise BenchmarkError("the policy process read no list")
+    return found
 
 
 def downs_in(log: str) -> int:
@@ -198,7 +228,7 @@ async def measure(context: Context) -> list[Figure]:
     size = SMALL if context.is_small else FULL
     if context.seconds is not None:
         size = Size(size.sessions, size.objects, context.seconds)
-    found = await Bench(context, size).run()
+    found = await watch(context, size)
     work = (
         f"{size.sessions} sessions, {INTERVAL_US // 1000} ms x {MULTIPLIER}, "
         f"beside lists of {size.objects} objects, {found.seconds:.0f} s"

@@ -7,8 +7,9 @@ sender ever had resident; ours is the process of BGP alone, the speaker's has mi
 beside it.
 
 FANOUT is the time from the order to announce 10 000 prefixes, with all sessions up and idle, to the
-last of them at the last peer; BIRD is ordered by birdc. BFD lives in another process of the
-speaker's, which this leaves alone.
+last of them at the last peer; BIRD is ordered by birdc. All the while, whoever sends, a reflex
+process of the speaker's has a BFD session for each peer, at 50 ms x 3, with a BIRD where the sink
+is (`bfd`): none may go down (FANOUT-bfd).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from metallb_lab.bench import bgp_senders, machine
+from metallb_lab.bench import bfd, bgp_senders, machine
 from metallb_lab.bench.benchmark import Benchmark
 from metallb_lab.bench.figures import Figure, Goal, Peer, Series
 from metallb_lab.bench.report import spread
@@ -147,21 +148,49 @@ async def measure_fanout(context: Context) -> list[Figure]:
     """Measure FANOUT."""
     size = SMALL if context.is_small else FULL
     found: dict[str, list[float]] = {"ours": [], "BIRD": []}
+    watched: list[bfd.Found] = []
+    addresses = bfd.pairs(size.peers)
     with bgp_senders.site(size.peers) as where:
-        for number in range(size.runs):
-            for name, runs in found.items():
-                runs.append(await fanout_run(where, name, size.prefixes))
-                context.say(f"run {number + 1}: {name} {runs[-1]:.3f} s")
+        bfd.add_addresses(where.sender, where.sink, addresses)
+        async with bfd.running(where.instance, where.sender, where.sink, addresses) as ends:
+            for number in range(size.runs):
+                for name, runs in found.items():
+                    await ends.begin()
+                    runs.append(await fanout_run(where, name, size.prefixes))
+                    flaps = await ends.end()
+                    watched += [flaps] if name == "ours" else []
+                    context.say(
+                        f"run {number + 1}: {name} {runs[-1]:.3f} s, "
+                        f"BFD sessions that went down: {flaps.downs}"
+                    )
+    return fanout_figures(size, found, watched)
+
+
+def fanout_figures(
+    size: Size, found: Mapping[str, Sequence[float]], watched: Sequence[bfd.Found]
+) -> list[Figure]:
+    """Make the figure of the time, and that of BFD meanwhile."""
+    work = f"{size.prefixes} prefixes to {size.peers} peers"
     return [
         Figure(
             id="FANOUT",
-            work=f"{size.prefixes} prefixes to {size.peers} peers: from the order to the end",
+            work=f"{work}, beside a BFD session for each: from the order to the end",
             unit="s",
             ours=Series(tuple(found["ours"])),
             peer=Peer("BIRD as the sender", Series(tuple(found["BIRD"]))),
             goal=Goal(worst_at_most=FANOUT_GOAL_SECONDS),
             notes=(f"ours: {spread(found['ours'])}", f"BIRD: {spread(found['BIRD'])}"),
-        )
+        ),
+        Figure(
+            id="FANOUT-bfd",
+            work=f"{work}: BFD sessions that went down meanwhile",
+            unit="flaps",
+            ours=Series(tuple(float(item.downs) for item in watched)),
+            peer=Peer(
+                "BIRD, the other end", Series(tuple(float(item.router_downs) for item in watched))
+            ),
+            goal=Goal(worst_at_most=0.0),
+        ),
     ]
 
 

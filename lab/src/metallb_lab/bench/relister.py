@@ -2,7 +2,8 @@
 again, as a policy process does whose watch breaks all the time.
 
 Each list is read as the policy process reads it: pages of JSON, each object parsed into a value and
-kept. So this process is busy without a pause, and reflex has to keep its time beside it.
+kept. So this process is busy without a pause, and reflex has to keep its time beside it. With no
+objects there are no lists, and it only watches.
 
 It is a process of its own. It says `{"up": N}` when all sessions are up, and when it is told
 anything what it saw since: how often a session was up no more, how many lists it read, and how late
@@ -99,7 +100,8 @@ class Relister:
         supervisor.start("reflex", self._client.run())
         await self._all_up.wait()
         say(up=len(self._up))
-        supervisor.start("lists", self._list_again(listed))
+        if listed:
+            supervisor.start("lists", self._list_again(listed))
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
