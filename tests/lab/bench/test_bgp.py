@@ -9,8 +9,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from metallb_lab.bench import bgp_rig, bgp_sender, bgp_senders, bgp_sink, bgp_table, http_asker
-from metallb_lab.bench.bgp_table import Sent, Size, table_figures
+from metallb_lab.bench import (
+    bfd,
+    bgp_rig,
+    bgp_sender,
+    bgp_senders,
+    bgp_sink,
+    bgp_table,
+    bgp_withdraw,
+    http_asker,
+)
+from metallb_lab.bench.bgp_table import Sent, Size, fanout_figures, table_figures
 from metallb_lab.topology import Host
 from metallb_speaker.bgp.iana import MessageType
 from metallb_speaker.bgp.messages import KEEPALIVE, MessageReader, frame
@@ -131,6 +140,28 @@ def test_a_full_table_is_held_against_each_sender() -> None:
     assert found["F5-frr"].ratio == pytest.approx(10 / 12)
     assert found["F5"].goal_text == "median <= 60 ms and <= 1 x the peer"
     assert found["F5-memory"].is_met
+
+
+def flaps(downs: int, router_downs: int) -> bfd.Found:
+    return bfd.Found(1.0, downs, router_downs, 0, 0.0, 0.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(("downs", "is_met"), [((0, 0), True), ((0, 1), False)])
+def test_one_flap_while_routes_are_sent_is_one_too_many(
+    downs: tuple[int, int], *, is_met: bool
+) -> None:
+    times = {"ours": [1.0, 2.9], "BIRD": [1.0, 1.0]}
+    found = fanout_figures(Size(100, 5, 2), times, [flaps(item, 0) for item in downs])
+    assert [item.id for item in found] == ["FANOUT", "FANOUT-bfd"]
+    assert [item.is_met for item in found] == [True, is_met]
+
+
+@pytest.mark.parametrize(("slowest", "is_met"), [(50.0, True), (50.1, False)])
+def test_each_withdrawal_has_to_be_in_time(slowest: float, *, is_met: bool) -> None:
+    runs = [bgp_withdraw.Run(5.0, 20.0), bgp_withdraw.Run(6.0, slowest)]
+    found = bgp_withdraw.figure("real", runs)
+    assert found.is_met is is_met
+    assert found.peer.series.worst == 6.0
 
 
 @pytest.mark.parametrize(("milliseconds", "is_watched"), [(0, False), (50, True)])

@@ -51,7 +51,7 @@ def choose(monkeypatch: pytest.MonkeyPatch, *benchmarks: Benchmark) -> None:
 def test_all_are_there() -> None:
     assert {item.id for item in runner.BENCHMARKS} == {
         "ADMIT", "ALLOC", "BFD", "BGP-CODEC", "DRAIN", "F1", "F4", "F5", "F7", "F8", "F10", "F11",
-        "FANOUT", "HOOK", "POOL", "RESTART", "ROUTE", "STREAM",
+        "FANOUT", "HOOK", "POOL", "RESTART", "ROUTE", "STREAM", "WITHDRAW",
     }  # fmt: skip
 
 

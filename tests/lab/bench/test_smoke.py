@@ -122,6 +122,16 @@ def test_routes_that_come_and_go(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 @needs_root
+def test_a_withdrawal_for_lack_of_endpoints(tmp_path: Path) -> None:
+    found = rows(tmp_path, "--only", "WITHDRAW")
+    assert list(found) == ["WITHDRAW"]
+    assert_positive(found["WITHDRAW"])
+
+
+@pytest.mark.netns
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@needs_root
 def test_latency(tmp_path: Path) -> None:
     assert_positive(rows(tmp_path, "--only", "F8")["F8"])
 

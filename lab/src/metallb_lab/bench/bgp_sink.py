@@ -6,8 +6,10 @@ Waits on port 179 for that many BGP sessions, takes each OPEN, agrees to IPv4 un
 AS numbers and nothing more, so all senders send the same messages, and counts the prefixes that
 each session has announced and not withdrawn. Says {"listening": true}, then {"up": true} once every
 session has sent its first KEEPALIVE, then {"sessions": [...]} once each has all prefixes; times are
-CLOCK_MONOTONIC. It agrees to a hold time longer than a run, so it need not keep sessions
-alive, and it believes what it is sent: a receiver that judged would be measured too.
+CLOCK_MONOTONIC. With `--each` it goes on: {"peer": ADDRESS, "prefixes": N, "at": T} whenever a
+session has another number of prefixes than before. It agrees to a hold time longer than a run, so
+it need not keep sessions alive, and it believes what it is sent: a receiver that judged would be
+measured too.
 
 It answers the first KEEPALIVE with another of its own: BIRD 2.0.12 may otherwise sleep for up to
 three seconds, until something happens, before it sends what it has.
@@ -62,6 +64,11 @@ class Heard:
         capabilities = (Multiprotocol(IPV4_UNICAST), FourOctetAs(asn))
         tcp.sendall(encode_open(OpenMessage(asn, HOLD_SECONDS, router_id, capabilities)))
 
+    @property
+    def peer(self) -> str:
+        """Address of the other end."""
+        return str(self.tcp.getpeername()[0])
+
     def take(self, data: bytes, now: float) -> None:
         """Take octets."""
         self._buffer += data
@@ -105,8 +112,9 @@ class Heard:
 class Sink:
     """All sessions."""
 
-    def __init__(self, asn: int, sessions: int, prefixes: int) -> None:
+    def __init__(self, asn: int, sessions: int, prefixes: int, *, says_each: bool = False) -> None:
         self._asn = asn
+        self._says_each = says_each
         self._wanted = sessions
         self._prefixes = prefixes
         self._selector = selectors.DefaultSelector()
@@ -114,18 +122,17 @@ class Sink:
         self._listener = socket.create_server(("", PORT), backlog=sessions)
         self._listener.setblocking(False)
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self._is_up = False
+        self._is_up = self._is_told = False
 
     def run(self) -> None:
         """Hear until all is there; then until this process is killed."""
         say(listening=True)
-        is_told = False
         while True:
             for key, _ in self._selector.select():
                 assert isinstance(key.fileobj, socket.socket)
                 self._read(key.fileobj)
-            if not is_told and self._has_all():
-                is_told = True
+            if not self._is_told and self._has_all():
+                self._is_told = True
                 say(sessions=[item.told() for item in self._heard.values()])
 
     def _read(self, tcp: socket.socket) -> None:
@@ -141,7 +148,11 @@ class Sink:
             del self._heard[tcp]
             tcp.close()
             return
-        self._heard[tcp].take(data, time.monotonic())
+        heard, now = self._heard[tcp], time.monotonic()
+        before = len(heard.prefixes)
+        heard.take(data, now)
+        if self._says_each and self._is_told and len(heard.prefixes) != before:
+            say(peer=heard.peer, prefixes=len(heard.prefixes), at=now)
 
     def _accept(self) -> None:
         tcp, _ = self._listener.accept()
@@ -164,8 +175,9 @@ def main() -> None:
     parser.add_argument("--asn", type=int, required=True)
     parser.add_argument("--sessions", type=int, default=1)
     parser.add_argument("--prefixes", type=int, required=True)
+    parser.add_argument("--each", action="store_true", help="go on with what changes")
     given = parser.parse_args()
-    Sink(given.asn, given.sessions, given.prefixes).run()
+    Sink(given.asn, given.sessions, given.prefixes, says_each=given.each).run()
 
 
 if __name__ == "__main__":
