@@ -113,9 +113,10 @@ def test_routes_to_peers(tmp_path: Path) -> None:
 @needs_root
 def test_routes_that_come_and_go(tmp_path: Path) -> None:
     found = rows(tmp_path, "--only", "ROUTE,DRAIN")
-    assert list(found) == ["ROUTE", "DRAIN"]
+    assert list(found) == ["ROUTE", "DRAIN", "DRAIN-stop"]
     assert_positive(found["ROUTE"])
     assert found["DRAIN"]["met"]
+    assert found["DRAIN-stop"]["unit"] == "questions"
 
 
 @pytest.mark.netns

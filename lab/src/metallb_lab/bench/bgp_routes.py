@@ -5,7 +5,8 @@ node gets its first endpoint, over watch, speaker, UPDATE, BIRD and the kernel o
 first HTTP 200; a client tries each millisecond from before. The controllers are stopped meanwhile:
 they would correct the object. DRAIN labels a node (exclude-from-external-load-balancers) and takes
 the label away again, while a client asks by 16 flows, one question each 2 ms; it counts what was
-lost.
+lost. DRAIN-stop ends the speaker of a node as a roll-out does (SIGTERM), and starts it again; the
+peers know nothing of graceful restart, so its routes go and come.
 
 In the same run, on the same nodes, BIRDs do our speakers' work. They are ordered by their control
 socket, with no API server and no watch in between, so ROUTE's ratio is what these cost.
@@ -25,6 +26,7 @@ from metallb_lab.bench.conversation import Conversation
 from metallb_lab.bench.figures import Figure, Goal, Peer, Series
 from metallb_lab.bench.report import spread
 from metallb_lab.demo.play import EXCLUDE_LABEL
+from metallb_lab.fabric import prefer
 from metallb_lab.flows import Pace
 
 if TYPE_CHECKING:
@@ -60,6 +62,31 @@ def turns_theirs(rig: Rig) -> Turn:
 
     async def turn(node: str, is_on: bool) -> None:
         await rig.order_bird(node, f"{'enable' if is_on else 'disable'} vips")
+
+    return turn
+
+
+def stops_ours(rig: Rig) -> Turn:
+    """Stop our speaker on a node, or start it."""
+
+    async def turn(node: str, is_on: bool) -> None:
+        if is_on:
+            await rig.cluster.start_speaker(node)
+        else:
+            await rig.cluster.speakers[node].stop()
+
+    return turn
+
+
+def stops_theirs(rig: Rig) -> Turn:
+    """Stop the BIRD on a node, or start it."""
+
+    async def turn(node: str, is_on: bool) -> None:
+        if is_on:
+            await rig.birds[node].start()
+            prefer(rig.birds[node])
+        else:
+            await rig.birds[node].stop()
 
     return turn
 
@@ -158,20 +185,30 @@ async def measure_drain(context: Context) -> list[Figure]:
     """Measure DRAIN."""
     runs = SMALL_RUNS if context.is_small else DRAIN_RUNS
     async with bgp_rig.running(context.say) as rig:
-        ours = await drain_runs(rig, OURS, turns_ours(rig), runs)
-        context.say(f"ours: {sum(ours)} lost in {runs} drains")
+        ours = [await drain_runs(rig, OURS, turns(rig), runs) for turns in (turns_ours, stops_ours)]
+        context.say(f"ours: {sum(ours[0])} lost in {runs} drains, {sum(ours[1])} in {runs} stops")
         async with rig.birds_in_place_of_speakers():
-            theirs = await drain_runs(rig, THEIRS, turns_theirs(rig), runs)
-            context.say(f"BIRD: {sum(theirs)} lost in {runs} drains")
+            theirs = [
+                await drain_runs(rig, THEIRS, turns(rig), runs)
+                for turns in (turns_theirs, stops_theirs)
+            ]
+            context.say(
+                f"BIRD: {sum(theirs[0])} lost in {runs} drains, {sum(theirs[1])} in {runs} stops"
+            )
+    works = {
+        "DRAIN": "a node is drained and comes back: questions lost, asked each 2 ms",
+        "DRAIN-stop": "a speaker is stopped and started again: questions lost, asked each 2 ms",
+    }
     return [
         Figure(
-            id="DRAIN",
-            work="a node is drained and comes back: questions lost, asked each 2 ms",
+            id=identity,
+            work=work,
             unit="questions",
-            ours=Series(tuple(map(float, ours))),
-            peer=Peer("BIRD on the nodes", Series(tuple(map(float, theirs)))),
+            ours=Series(tuple(map(float, lost))),
+            peer=Peer("BIRD on the nodes", Series(tuple(map(float, lost_by_bird)))),
             goal=Goal(worst_at_most=0.0),
         )
+        for (identity, work), lost, lost_by_bird in zip(works.items(), ours, theirs, strict=True)
     ]
 
 

@@ -101,12 +101,14 @@ class Router(ABC):
         """Give the routes that came from peers."""
 
     async def stop(self) -> None:
-        """End the router as its user would."""
-        await asyncio.gather(*(process.stop() for process in reversed(self.processes)))
+        """End the router as its user would; it can be started again."""
+        ending, self.processes = self.processes, []
+        await asyncio.gather(*(process.stop() for process in reversed(ending)))
 
     async def kill(self) -> None:
         """End the router with SIGKILL."""
-        await asyncio.gather(*(process.kill() for process in self.processes))
+        ending, self.processes = self.processes, []
+        await asyncio.gather(*(process.kill() for process in ending))
 
     async def run_process(
         self, name: str, *command: str, environment: Mapping[str, str] | None = None
