@@ -53,7 +53,10 @@ def test_preferred_nodes_that_may_not_announce_are_passed_over() -> None:
 
 
 def test_a_pool_that_is_gone_is_not_announced_by_bgp() -> None:
-    assert bgp_orders(None, [{}], serving=None, can_serve=True, counts={}) is None
+    assert (
+        bgp_orders(None, [{}], serving=None, can_serve=True, counts={}, health_check_ports=())
+        is None
+    )
 
 
 BY_BGP = AddressPool(
@@ -81,18 +84,26 @@ def test_orders_for_bgp_say_by_what_by_whom_and_why_not(
     can_serve: bool,
     orders: BGPOrders,
 ) -> None:
-    found = bgp_orders(BY_BGP, labels, serving=serving, can_serve=can_serve, counts={A: 3})
+    found = bgp_orders(
+        BY_BGP, labels, serving=serving, can_serve=can_serve, counts={A: 3}, health_check_ports=()
+    )
     assert found == orders
 
 
-def test_endpoints_are_told_where_an_advertisement_wants_them() -> None:
+def test_endpoints_are_told_where_an_advertisement_wants_them_and_ports_with_nodes() -> None:
     weighing = replace(BY_BGP.bgp[0], name="weighing", is_weighted=True)
     pool = replace(BY_BGP, bgp=(*BY_BGP.bgp, weighing))
     counts = Counter({A: 3, B: 1})
     both = frozenset([A, B])
-    found = bgp_orders(pool, [WEB], serving=both, can_serve=True, counts=counts)
-    assert found == BGPOrders(("web", "weighing"), (A, B), None, ((A, 3), (B, 1)))
+    asked = frozenset([30_200, 30_100])
+    found = bgp_orders(
+        pool, [WEB], serving=both, can_serve=True, counts=counts, health_check_ports=asked
+    )
+    weights = ((A, 3), (B, 1))
+    assert found == BGPOrders(("web", "weighing"), (A, B), None, weights, (30_100, 30_200))
     assert found.weight_of(A) == 3
     assert found.weight_of("c") == 0
-    anywhere = bgp_orders(pool, [WEB], serving=None, can_serve=True, counts=counts)
+    anywhere = bgp_orders(
+        pool, [WEB], serving=None, can_serve=True, counts=counts, health_check_ports=asked
+    )
     assert anywhere == BGPOrders(("web", "weighing"))

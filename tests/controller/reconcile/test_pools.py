@@ -359,6 +359,22 @@ def test_by_bgp_peers_may_hear_how_many_endpoints_a_node_has() -> None:
     assert spec(world).bgp == BGPOrders(("peers",), ("a", "b"))
 
 
+def test_by_bgp_speakers_hear_where_kube_proxy_says_whether_it_has_rules() -> None:
+    world, leader = settled(
+        pool_object(),
+        advertisement_object("peers", kind="BGPAdvertisement"),
+        service_object(externalTrafficPolicy="Local", healthCheckNodePort=30_100),
+        slice_object("web", nodes=("a",)),
+    )
+    assert spec(world).bgp == BGPOrders(("peers",), ("a",), health_check_ports=(30_100,))
+    world.put(service_object(externalTrafficPolicy="Local", healthCheckNodePort=30_200))
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",), ("a",), health_check_ports=(30_200,))
+    world.put(service_object())
+    leader.settle()
+    assert spec(world).bgp == BGPOrders(("peers",))
+
+
 def test_orders_for_bgp_follow_advertisements_and_labels_of_services() -> None:
     world, leader = settled(
         pool_object(),

@@ -26,6 +26,7 @@ def test_fields_of_the_right_type_are_read() -> None:
             "yes": True,
             "count": 3,
             "list": ["x", "y"],
+            "numbers": [9, 1],
             "map": {"k": "v"},
             "child": {"name": "b"},
             "children": [{"name": "c"}],
@@ -36,6 +37,7 @@ def test_fields_of_the_right_type_are_read() -> None:
     assert fields.boolean("yes") is True
     assert fields.integer("count", 0, 0, 9) == 3
     assert fields.texts("list") == ("x", "y")
+    assert fields.integers("numbers", 1, 9) == (9, 1)
     assert fields.mapping("map") == {"k": "v"}
     assert fields.child("child").text("name") == "b"
     assert [child.text("name") for child in fields.children("children")] == ["c"]
@@ -65,6 +67,8 @@ def test_absent_and_null_fields_give_defaults_without_a_problem() -> None:
         ({"a": 10}, lambda f: f.integer("a", 0, 0, 9), ".a"),
         ({"a": "x"}, lambda f: f.texts("a"), ".a"),
         ({"a": ["x", 1]}, lambda f: f.texts("a"), ".a[1]"),
+        ({"a": 1}, lambda f: f.integers("a", 0, 9), ".a"),
+        ({"a": [1, True]}, lambda f: f.integers("a", 0, 9), ".a[1]"),
         ({"a": []}, lambda f: f.mapping("a"), ".a"),
         ({"a": {"k": 1}}, lambda f: f.mapping("a"), ".a['k']"),
         ({"a": []}, lambda f: f.child("a"), ".a"),
@@ -83,6 +87,9 @@ def test_what_is_right_of_a_list_is_kept() -> None:
     fields = Fields({"a": ["x", 1, "y", None]})
     assert fields.texts("a") == ("x", "y")
     assert len(fields.problems) == 2
+    fields = Fields({"a": [0, 7, "8", 10, 1.5]})
+    assert fields.integers("a", 1, 9) == (7,)
+    assert [problem.path for problem in fields.problems] == [".a[0]", ".a[2]", ".a[3]", ".a[4]"]
 
 
 def test_a_long_value_is_cut_in_messages() -> None:
@@ -98,6 +105,7 @@ def test_no_json_makes_a_getter_raise(value: dict[str, Any]) -> None:
         fields.boolean(name)
         fields.integer(name, 0, 0, 9)
         fields.texts(name)
+        fields.integers(name, 0, 9)
         fields.mapping(name)
         fields.child(name).text("x")
         for child in fields.children(name):

@@ -77,6 +77,12 @@ def test_orders_for_bgp_may_name_nodes_or_say_that_nobody_is_to() -> None:
     assert isinstance(found, VirtualIP)
     assert found.spec.bgp == weighed
     assert (weighed.weight_of("n1"), weighed.weight_of("n3")) == (3, 0)
+    asking = replace(orders, suspended=None, health_check_ports=(30_100, 30_200))
+    value = to_object(new_virtual_ip(replace(spec, bgp=asking)))
+    assert value["spec"]["bgp"]["healthCheckPorts"] == [30_100, 30_200]
+    found = read_virtual_ip(value)
+    assert isinstance(found, VirtualIP)
+    assert found.spec.bgp == asking
     nobody = replace(orders, nodes=(), suspended=None)
     found = read_virtual_ip(to_object(new_virtual_ip(replace(spec, bgp=nobody))))
     assert isinstance(found, VirtualIP)

@@ -164,12 +164,14 @@ def bgp_orders(
     serving: frozenset[NodeName] | None,
     can_serve: bool,
     counts: Mapping[NodeName, int],
+    health_check_ports: Collection[int],
 ) -> BGPOrders | None:
     """Give the orders for BGP of a VIP whose Services have these labels; None: not by BGP.
 
     An advertisement is for the VIP when it is for each of the Services. `serving` are the nodes to
     which the policy Local confines it (None: it does not); `can_serve`: an endpoint can anywhere;
-    `counts`: endpoints by node, which are told if an advertisement wants them.
+    `counts`: endpoints by node, which are told if an advertisement wants them;
+    `health_check_ports`: those of the Services that have one, which are told with the nodes.
     """
     if pool is None or not pool.bgp:
         return None
@@ -188,4 +190,5 @@ def bgp_orders(
     weights: tuple[tuple[str, int], ...] = ()
     if nodes and any(item.is_weighted for item in fitting):
         weights = tuple((node, counts[NodeName(node)]) for node in nodes)
-    return BGPOrders(tuple(sorted(names)), nodes, suspended, weights)
+    ports = () if nodes is None else tuple(sorted(health_check_ports))
+    return BGPOrders(tuple(sorted(names)), nodes, suspended, weights, ports)

@@ -131,6 +131,7 @@ class Ledger:
             serving=self._observed.confined_to(services),
             can_serve=endpoints.can_serve(services),
             counts=endpoints.counts(services) if endpoints.are_counted else {},
+            health_check_ports=self._observed.health_check_ports(services),
         )
 
     def _kept_spec(self, address: IPAddress, vip: VirtualIP | None) -> VirtualIPSpec | None:

@@ -10,7 +10,7 @@ from metallb_controller.reconcile.endpoints import Endpoints
 from metallb_controller.reconcile.roll import Roll
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from metallb.api.classes import MetalLoadBalancerClass
     from metallb.api.meta import ObjectKey
@@ -42,6 +42,11 @@ class Observed:
         """Give the labels of a Service; of one that is not known, none."""
         found = self.services.get(service)
         return _NO_LABELS if found is None else dict(found.labels)
+
+    def health_check_ports(self, services: Iterable[ObjectKey]) -> frozenset[int]:
+        """Give the ports where proxies say of the Services whether they have rules for them."""
+        found = (self.services[key] for key in services if key in self.services)
+        return frozenset(item.health_check_port for item in found if item.health_check_port)
 
     def confined_to(self, services: Sequence[ObjectKey]) -> frozenset[NodeName] | None:
         """Give the nodes to which the policy of the first Service confines all; None: it does not.

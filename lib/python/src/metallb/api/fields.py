@@ -106,6 +106,18 @@ class Fields:
             return default
         return int(value)
 
+    def integers(self, name: str, minimum: int, maximum: int) -> tuple[int, ...]:
+        """Read a list of whole numbers within limits; other items are noted and left out."""
+        found: list[int] = []
+        for index, item in enumerate(self._typed(name, list, "a list of whole numbers") or ()):
+            is_whole = isinstance(item, int) and not isinstance(item, bool)
+            if is_whole and minimum <= item <= maximum:
+                found.append(item)
+            else:
+                wanted = f"a whole number from {minimum} to {maximum}"
+                self.note(f"{name}[{index}]", f"{wanted} is wanted, not {shown(item)}")
+        return tuple(found)
+
     def texts(self, name: str) -> tuple[str, ...]:
         """Read a list of strings; items that are none are noted and left out."""
         items = self._typed(name, list, "a list of strings") or ()

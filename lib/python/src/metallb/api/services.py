@@ -104,6 +104,8 @@ class Service:
     hostname_annotation: str | None = None
     deprecated_annotations: tuple[str, ...] = ()
     """Names of those of MetalLB's that have its old prefix, whether they are read or not."""
+    health_check_port: int = 0
+    """`spec.healthCheckNodePort`; 0: none, as with any policy but Local."""
 
     def condition(self, kind: ServiceCondition) -> Condition | None:
         """Find one of our conditions."""
@@ -142,6 +144,7 @@ class Service:
             self.retention_annotation,
             self.hostname_annotation,
             self.deprecated_annotations,
+            self.health_check_port,
         )
 
     @property
@@ -194,6 +197,7 @@ def read_service(value: JsonObject) -> Service:
         allocated_from=_text(annotations.get(ALLOCATED_FROM_ANNOTATION)),
         hostname_annotation=_text(annotations.get(HOSTNAME_ANNOTATION)),
         deprecated_annotations=tuple(name for name in _DEPRECATED if name in annotations),
+        health_check_port=spec.integer("healthCheckNodePort", 0, 0, 65_535),
     )
 
 

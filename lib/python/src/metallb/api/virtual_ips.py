@@ -99,6 +99,10 @@ class BGPOrders:
     suspended: Suspension | None = None
     weights: tuple[tuple[str, int], ...] = ()
     """How many endpoints nodes have, if peers are to know."""
+    health_check_ports: tuple[int, ...] = ()
+    """Where the proxies of nodes say whether they have rules for endpoints of their node: the
+    `healthCheckNodePort` of each Service, in order; there with `nodes` only.
+    """
 
     def weight_of(self, node: str) -> int:
         """Give the weight of a node; 0: it has none."""
@@ -269,6 +273,7 @@ def _read_bgp(fields: Fields) -> BGPOrders:
             (item.word("node"), item.integer("endpoints", 0, 0, 2**31 - 1))
             for item in fields.children("weights")
         ),
+        health_check_ports=fields.integers("healthCheckPorts", 1, 65_535),
     )
 
 
@@ -339,6 +344,8 @@ def _bgp_object(orders: BGPOrders) -> dict[str, Any]:
         found["suspended"] = orders.suspended.value
     if orders.weights:
         found["weights"] = [{"node": node, "endpoints": count} for node, count in orders.weights]
+    if orders.health_check_ports:
+        found["healthCheckPorts"] = list(orders.health_check_ports)
     return found
 
 
