@@ -170,6 +170,28 @@ async def test_without_a_local_endpoint_it_is_dropped(cluster: Cluster) -> None:
     await cluster.delete("Service", "dropped", "default")
 
 
+async def test_a_node_says_at_the_health_check_port_whether_it_has_local_endpoints(
+    cluster: Cluster,
+) -> None:
+    made = await cluster.apply(objects.service("checked", externalTrafficPolicy="Local"))
+    port = made["spec"]["healthCheckNodePort"]
+
+    async def said(node: str) -> str:
+        host = cluster.topology.hosts[node]
+        url = f"http://127.0.0.1:{port}/healthz"
+        asked = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", url)
+        return await asyncio.to_thread(host.run, "sh", "-c", '"$@" || true', "sh", *asked)
+
+    await until(lambda: said("n1"), "200")
+    await cluster.set_pod_ready("web-1", is_ready=False)
+    await until(lambda: said("n1"), "503")
+    assert await said("n2") == "200"
+    await cluster.set_pod_ready("web-1", is_ready=True)
+    await until(lambda: said("n1"), "200")
+    await cluster.delete("Service", "checked", "default")
+    await until(lambda: said("n1"), "000")
+
+
 async def test_rules_forget_a_pod_that_is_not_ready(cluster: Cluster) -> None:
     addresses = ("10.10.128.4", "fd10::1:0:4")
     await expose(cluster, "forgetful", *addresses, **DUAL)

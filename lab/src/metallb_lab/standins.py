@@ -4,8 +4,8 @@
 slice a family, of the pods that match. `NodeRules` does what kube-proxy does on one node, with
 nftables: it sends what comes for a LoadBalancer address or a ClusterIP to one of the endpoints,
 by chance; with `externalTrafficPolicy: Local` to one on this node, the client's address kept, or
-drops it. `Namespaces` does what the namespace controller does: it deletes what is in a namespace
-that is to go, and then lets it go.
+drops it; and it serves the health checks of Services with this policy. `Namespaces` does what the
+namespace controller does: it deletes what is in a namespace that is to go, and then lets it go.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from metallb.kube.client import Resource
 from metallb.kube.errors import TRANSPORT_ERRORS, ApiError
 from metallb.kube.reflector import Reflector
 from metallb_lab import netns
+from metallb_lab.healthchecks import HealthChecks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -210,12 +211,13 @@ class Namespaces:
 
 
 class NodeRules:
-    """Keeps the nftables rules of all nodes of a lab."""
+    """Keeps the nftables rules of all nodes of a lab, and says so at their health check ports."""
 
     def __init__(self, client: ApiClient, topology: Topology) -> None:
         self._topology = topology
         self._changed = asyncio.Event()
         self._applied: dict[str, str] = {}
+        self._checks = HealthChecks()
         self._services: Reflector[JsonObject] = Reflector(
             client, SERVICES, _as_is, self._on_change, chance=random.random
         )
@@ -233,14 +235,32 @@ class NodeRules:
             group.create_task(self._slices.run())
             await self._services.synced.wait()
             await self._slices.synced.wait()
-            while True:
-                self._changed.clear()
-                for host in self._topology.nodes:
-                    rules = self._rules(host.name)
-                    if self._applied.get(host.name) != rules:
-                        await asyncio.to_thread(_apply, host.namespace, rules)
-                        self._applied[host.name] = rules
-                await self._changed.wait()
+            try:
+                while True:
+                    self._changed.clear()
+                    await self._apply_all()
+                    await self._changed.wait()
+            finally:
+                await self._checks.close()
+
+    async def _apply_all(self) -> None:
+        for host in self._topology.nodes:
+            rules, counts = self._rules(host.name), self._counts(host.name)
+            if self._applied.get(host.name) != rules:
+                await asyncio.to_thread(_apply, host.namespace, rules)
+                self._applied[host.name] = rules
+            await self._checks.set(host.namespace, counts)
+
+    def _counts(self, node: str) -> dict[int, int]:
+        """Count the endpoints on a node of each Service that has a health check port, by port."""
+        found: dict[int, int] = {}
+        for service in self._services:
+            port = service["spec"].get("healthCheckNodePort")
+            if port:
+                meta = service["metadata"]
+                local = [self._endpoints(meta, family, {}, node) for family in ("IPv4", "IPv6")]
+                found[port] = sum(map(len, local))
+        return found
 
     def _rules(self, node: str) -> str:
         lines: list[str] = []
@@ -277,14 +297,14 @@ table inet lab {{
         for address in (*external, *internal):
             only = node if is_local and address in external else None
             for port in spec.get("ports", []):
-                endpoints = self._endpoints(meta, address, port, only)
+                family = "IPv6" if ":" in address else "IPv4"
+                endpoints = self._endpoints(meta, family, port, only)
                 yield _rule(address, port, endpoints, keeps_source=only is not None)
 
     def _endpoints(
-        self, meta: JsonObject, address: str, port: JsonObject, only: str | None
+        self, meta: JsonObject, family: str, port: JsonObject, only: str | None
     ) -> list[str]:
         found: list[str] = []
-        family = "IPv6" if ":" in address else "IPv4"
         for item in self._slices:
             labels = item["metadata"].get("labels") or {}
             if item["metadata"]["namespace"] != meta["namespace"] or item["addressType"] != family:

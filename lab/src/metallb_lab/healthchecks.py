@@ -1,0 +1,69 @@
+"""Health checks of Services, as kube-proxy serves them.
+
+At the `healthCheckNodePort` of each Service with `externalTrafficPolicy: Local`, a node says 200
+while it has rules for endpoints of its own, else 503.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from metallb_lab import netns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACKLOG = 128
+
+
+class _Check:
+    """One port on one node."""
+
+    def __init__(self) -> None:
+        self.endpoints = 0
+        app = web.Application()
+        app.router.add_get("/healthz", self._healthz)
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self, namespace: str, port: int) -> None:
+        found = netns.make_socket(namespace, socket.AF_INET, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(("0.0.0.0", port))
+        found.listen(BACKLOG)
+        found.setblocking(False)
+        await self._runner.setup()
+        await web.SockSite(self._runner, found).start()
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        found = {"localEndpoints": self.endpoints, "serviceProxyHealthy": True}
+        return web.json_response(found, status=200 if self.endpoints else 503)
+
+
+class HealthChecks:
+    """The checks of all nodes of a lab."""
+
+    def __init__(self) -> None:
+        self._checks: dict[tuple[str, int], _Check] = {}
+
+    async def set(self, namespace: str, endpoints: Mapping[int, int]) -> None:
+        """Say of a node how many endpoints it has rules for, by port; other ports are closed."""
+        for key in [key for key in self._checks if key[0] == namespace]:
+            if key[1] not in endpoints:
+                await self._checks.pop(key).stop()
+        for port, count in endpoints.items():
+            if (check := self._checks.get((namespace, port))) is None:
+                check = _Check()
+                await check.start(namespace, port)
+                self._checks[namespace, port] = check
+            check.endpoints = count
+
+    async def close(self) -> None:
+        """Close all."""
+        while self._checks:
+            await self._checks.popitem()[1].stop()
