@@ -70,6 +70,33 @@ async def test_51_with_local_only_nodes_with_pods_are_next_hops(routed: Routed) 
     await routed.both_heard(f"{routed.ipv4(1)}/32", ["n3"])
 
 
+async def test_a_node_is_a_next_hop_only_when_its_kube_proxy_knows_the_pod(
+    routed: Routed,
+) -> None:
+    scene, cluster = routed.scene, routed.scene.cluster
+    await routed.pool()
+    await routed.advertise()
+    await scene.make_pod("a", "n3", "own")
+    await routed.service(app=scene.name("own"), externalTrafficPolicy="Local")
+    prefix = f"{routed.ipv4(1)}/32"
+    await routed.both_heard(prefix, ["n3"])
+    with cluster.stalled_proxy("n1"):
+        await scene.make_pod("b", "n1", "own")
+
+        async def waits() -> bool:
+            return 'metallb_bgp_silent_vips{reason="kubeProxyNotReady"}' in await metrics(routed)
+
+        await until_it(waits, "n1 has the pod and waits for kube-proxy")
+        assert not cluster.rules_know(scene.name("b"), "n1")
+        await routed.change(communities=["64500:1"])  # what is said after that has no n1 either
+        await routed.heard(prefix, ["n3"], as_is=lambda item: item.communities == ("64500:1",))
+        await routed.both_heard(prefix, ["n3"])
+    await routed.heard(prefix, ["n1", "n3"])
+    assert await asyncio.to_thread(cluster.rules_know, scene.name("b"), "n1")
+    found = await metrics(routed)
+    assert 'metallb_bgp_silent_vips{reason="kubeProxyNotReady"}' not in found
+
+
 async def test_peers_may_hear_how_many_endpoints_a_node_has(routed: Routed) -> None:
     scene = routed.scene
     await routed.pool()

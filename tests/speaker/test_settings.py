@@ -46,17 +46,17 @@ def test_arguments_go_before_all_else() -> None:
 
 
 def test_what_holds_for_peers_that_do_not_say_it() -> None:
-    assert read_settings([], {}).bgp == BgpSettings(0, 90, 10, 300, 300, 50, 3, None, 2.0)
+    assert read_settings([], {}).bgp == BgpSettings(0, 90, 10, 300, 300, 50, 3, None, 2.0, 5.0)
     found = read_settings(
         [
             *("--bgp-listen-port", "179", "--bgp-hold-seconds", "0", "--bgp-connect-seconds", "5"),
             *("--bfd-receive-milliseconds", "50", "--bfd-transmit-milliseconds", "60"),
             *("--bfd-multiplier", "4", "--bgp-drain-seconds", "0"),
-            *("--bmp-collector", "[fd00::7]:1790"),
+            *("--bmp-collector", "[fd00::7]:1790", "--bgp-kube-proxy-wait-seconds", "0.5"),
         ],
         {},
     )
-    assert found.bgp == BgpSettings(179, 0, 5, 50, 60, 50, 4, ("fd00::7", 1790), 0.0)
+    assert found.bgp == BgpSettings(179, 0, 5, 50, 60, 50, 4, ("fd00::7", 1790), 0.0, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,7 @@ def test_what_holds_for_peers_that_do_not_say_it() -> None:
         (["--bgp-hold-seconds", "2"], "--bgp-hold-seconds must be 0, or from 3 to 65535"),
         (["--bgp-connect-seconds", "0"], "from 1 to 65535"),
         (["--bgp-drain-seconds", "301"], "--bgp-drain-seconds must be from 0 to 300"),
+        (["--bgp-kube-proxy-wait-seconds", "-1"], "must be from 0 to 300"),
         (["--bfd-receive-milliseconds", "9"], "from 10 to 60000"),
         (["--bfd-transmit-milliseconds", "60001"], "from 10 to 60000"),
         (["--bfd-multiplier", "1"], "--bfd-multiplier must be from 2 to 255"),

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import signal
 import socket
 import sys
 from dataclasses import dataclass
@@ -218,6 +219,16 @@ class Cluster(View):
         await process.start()
         self._proxies[node] = process
 
+    @contextlib.contextmanager
+    def stalled_proxy(self, node: str) -> Iterator[None]:
+        """Let kube-proxy of a node do nothing for a while."""
+        process = self._proxies[node]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
     async def start_controller(self, name: str) -> Process:
         """Start a replica of the controller."""
         process = self._process(
@@ -357,21 +368,15 @@ class Cluster(View):
         kube-proxy applies changes at most once a second, and leaves the chain of an endpoint that
         is gone where it is for a while, with nothing that leads to it.
         """
-        found = self.topology.pods[pod] if isinstance(pod, str) else pod
-        await self._until_rules(nodes, lambda text: not rules.named(text, found))
-
-    async def until_rules_know(self, pod: str, nodes: Iterable[str]) -> None:
-        """Wait until rules in each of these nodes lead to both addresses of a pod."""
-        found = self.topology.pods[pod]
-        both = {found.ipv4, found.ipv6}
-        await self._until_rules(nodes, lambda text: rules.named(text, found) == both)
-
-    async def _until_rules(self, nodes: Iterable[str], are_so: Callable[[str], bool]) -> None:
         async with asyncio.timeout(DATA_PATH_SECONDS):
             for node in nodes:
-                namespace = self.topology.hosts[node].namespace
-                while not are_so(await asyncio.to_thread(rules.of, namespace)):
+                while await asyncio.to_thread(self.rules_know, pod, node):
                     await asyncio.sleep(0.02)
+
+    def rules_know(self, pod: str | Pod, node: str) -> bool:
+        """Tell whether a rule in a node leads to a pod."""
+        found = self.topology.pods[pod] if isinstance(pod, str) else pod
+        return bool(rules.named(rules.of(self.topology.hosts[node].namespace), found))
 
     async def set_pod_ready(self, name: str, *, is_ready: bool) -> None:
         """Write what a kubelet says of a pod."""

@@ -168,11 +168,12 @@ def test_defaults_of_bgp_reach_the_speaker(chart: Chart) -> None:
     bfd = {"receiveIntervalMilliseconds": 50, "transmitIntervalMilliseconds": 60,
            "detectMultiplier": 4}  # fmt: skip
     bgp = {"listenPort": 1790, "holdTimeSeconds": 0, "connectTimeSeconds": 7, "drainSeconds": 0,
-           "bmpCollector": "[fd00::7]:1790", "bfd": bfd}  # fmt: skip
+           "kubeProxyWaitSeconds": 9, "bmpCollector": "[fd00::7]:1790", "bfd": bfd}  # fmt: skip
     arguments = _arguments(chart.render_with(Case(), bgp=bgp), "DaemonSet", "speaker")
     assert {item for item in arguments if item.startswith(("--bgp", "--bfd", "--bmp"))} == {
         "--bgp-listen-port=1790", "--bgp-hold-seconds=0", "--bgp-connect-seconds=7",
-        "--bgp-drain-seconds=0", "--bmp-collector=[fd00::7]:1790",
+        "--bgp-drain-seconds=0", "--bgp-kube-proxy-wait-seconds=9",
+        "--bmp-collector=[fd00::7]:1790",
         "--bfd-receive-milliseconds=50", "--bfd-transmit-milliseconds=60", "--bfd-multiplier=4",
     }  # fmt: skip
 

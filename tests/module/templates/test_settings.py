@@ -139,6 +139,7 @@ def _check_bgp(told: BgpSettings, given: dict[str, Any]) -> None:
     assert told.listen_port == given.get("listenPort", 0)
     assert told.hold_seconds == given.get("holdTimeSeconds", 90)
     assert told.drain_seconds == given.get("drainSeconds", 2)
+    assert told.kube_proxy_wait_seconds == given.get("kubeProxyWaitSeconds", 5)
     collector = given.get("bmpCollector")
     assert told.bmp_collector == (_parted(collector) if collector else None)
     assert told.connect_seconds == given.get("connectTimeSeconds", 10)

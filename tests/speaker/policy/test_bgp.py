@@ -21,7 +21,9 @@ from metallb_speaker.peering.config import PeerConfig
 from metallb_speaker.peering.peering import Peering
 from metallb_speaker.policy import session_reports
 from metallb_speaker.policy.session_reports import session_name
+from metallb_speaker.routes.model import Silence
 from support.apiclients import client_of
+from support.kube_proxy import PlayedKubeProxy
 from support.policy import RunningPolicy
 from support.waiting import until, until_it
 
@@ -77,9 +79,9 @@ def peer(router: Router, name: str = "tor", **spec: Any) -> JsonObject:
     return objects.bgp_peer(name, ROUTER, 65001, 65002, **said)
 
 
-def vip(address: str = VIP) -> JsonObject:
+def vip(address: str = VIP, **orders: Any) -> JsonObject:
     spec = VirtualIPSpec(ip_address(address), "IPAddressPool/edge", ())
-    return to_object(new_virtual_ip(replace(spec, bgp=BGPOrders(("edge",)))))
+    return to_object(new_virtual_ip(replace(spec, bgp=BGPOrders(("edge",), **orders))))
 
 
 EDGE = (
@@ -133,6 +135,46 @@ async def test_a_vip_reaches_the_router_and_all_is_reported(
     before = router.updates
     await ledger.client.delete(VIRTUAL_IPS, VIP)
     await until(lambda: router.updates > before, "it is withdrawn")
+
+
+async def test_a_vip_is_announced_when_kube_proxy_has_rules_for_it(
+    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy, router: Router, fast: None
+) -> None:
+    bgp = running.policy.bgp
+    async with PlayedKubeProxy() as proxy:
+        await put(ledger, *EDGE, peer(router))
+        await until(lambda: router.session.is_up)
+        said = router.updates
+        await put(ledger, vip(nodes=("n1",), health_check_ports=(proxy.port,)))
+        await until(lambda: proxy.questions >= 2)
+        decided = bgp.table.verdict_of(ip_address(VIP))
+        assert decided is not None
+        assert decided.silence is Silence.KUBE_PROXY_NOT_READY
+        assert (bgp.statuses()["tor"].routes, router.updates) == (0, said)
+        proxy.endpoints = 1
+        await until(lambda: router.updates > said)
+        await until(lambda: ledger.vip(VIP).status.by_bgp("n1") is not None)
+        proxy.endpoints, asked = 0, proxy.questions
+        said = router.updates
+        await ledger.client.delete(VIRTUAL_IPS, VIP)
+        await until(lambda: router.updates > said, "it is withdrawn")
+        assert proxy.questions == asked
+
+
+async def test_after_a_start_the_end_of_routes_waits_for_kube_proxy_too(
+    ledger: Ledger, reflex: PlayedReflex, settings: Settings, router: Router
+) -> None:
+    """RFC 4724 §4: at End-of-RIB a router forgets what it kept of before and was not told again."""
+    plain = vip("198.51.100.2")
+    async with PlayedKubeProxy() as proxy, client_of(ledger.server, "alice") as client:
+        waiting = vip(nodes=("n1",), health_check_ports=(proxy.port,))
+        await put(ledger, *EDGE, peer(router, enableGracefulRestart=True), plain, waiting)
+        running = RunningPolicy(settings, client)
+        await until(lambda: router.session.is_up and router.updates and proxy.questions >= 2)
+        assert router.updates == 1, "the other route alone, without the end"
+        proxy.endpoints = 1
+        await until(lambda: router.updates == 3, "the route, then the end")
+        await running.end()
 
 
 async def test_a_peer_that_is_gone_has_no_session_and_no_object(

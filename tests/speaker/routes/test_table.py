@@ -20,7 +20,7 @@ from metallb_speaker.routes.model import Silence, Turn
 from metallb_speaker.routes.table import RouteTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from hypothesis.strategies import DataObject
 
@@ -259,6 +259,85 @@ def test_a_weighted_route_says_how_many_endpoints_there_are() -> None:
     assert taken(found) == {"tor": {"10.0.0.0/24": PLAIN}}
 
 
+LOCAL = ip_address("10.0.0.1")
+
+
+def asking(*ports: int, nodes: tuple[str, ...] = ("n1",)) -> VirtualIPSpec:
+    """Make a VIP of Services with the policy Local."""
+    return replace(vip("10.0.0.1"), bgp=BGPOrders(("edge",), nodes, health_check_ports=ports))
+
+
+TOLD, TAKEN_BACK = {"tor": {"10.0.0.1/32": PLAIN}}, {"tor": {"10.0.0.1/32": None}}
+
+
+def test_a_vip_is_held_back_until_kube_proxy_has_rules_and_then_no_more() -> None:
+    found = table()
+    found.put(asking(30_100, 30_200))
+    assert found.held() == {LOCAL: (30_100, 30_200)}
+    assert found.take_turns() == [Turn(LOCAL, None, Silence.KUBE_PROXY_NOT_READY)]
+    assert taken(found) == {}
+    found.take_rules(LOCAL)
+    assert found.held() == {}
+    assert taken(found) == TOLD
+    assert found.take_turns() == [Turn(LOCAL, Silence.KUBE_PROXY_NOT_READY, None)]
+    found.put(asking(30_300))
+    found.set_pools([pool(replace(EDGE, med=1))])
+    assert found.held() == {}, "what is announced stays so"
+    assert taken(found) == {"tor": {"10.0.0.1/32": RouteAttributes(med=1)}}
+
+
+def test_a_vip_that_was_silent_for_another_reason_waits_anew() -> None:
+    found = table()
+    found.put(asking(30_100))
+    found.take_rules(LOCAL)
+    assert taken(found) == TOLD
+    changes: list[Callable[[], None]] = [
+        lambda: found.put(asking(30_100, nodes=("n2",))),
+        lambda: found.set_node(EXCLUDED),
+        lambda: found.discard(LOCAL),
+    ]
+    for change in changes:
+        change()
+        assert taken(found) == TAKEN_BACK, "and that waits for nobody"
+        found.take_rules(LOCAL)
+        assert taken(found) == {}, "this answer is too old"
+        found.set_node(NODE)
+        found.put(asking(30_100))
+        assert found.held() == {LOCAL: (30_100,)}
+        found.take_rules(LOCAL)
+        assert taken(found) == TOLD
+
+
+def test_a_vip_that_is_held_back_may_change_or_go() -> None:
+    found = table()
+    found.put(asking(30_100))
+    found.put(asking(30_200))
+    assert found.held() == {LOCAL: (30_200,)}
+    found.discard(LOCAL)
+    assert found.held() == {}
+    found.put(asking(30_200))
+    found.put(asking())
+    assert found.held() == {}
+    assert taken(found) == TOLD
+
+
+def test_an_announced_vip_that_gets_a_port_stays() -> None:
+    found = table()
+    found.put(asking())
+    assert taken(found) == TOLD
+    found.put(asking(30_100))
+    assert (found.held(), taken(found)) == ({}, {})
+
+
+def test_nothing_is_held_back_where_nobody_waits_for_rules() -> None:
+    found = RouteTable(waits_for_rules=False)
+    found.set_node(NODE)
+    found.set_pools([pool(EDGE)])
+    found.set_peers({"tor": IPV4})
+    found.put(asking(30_100))
+    assert (found.held(), taken(found)) == ({}, TOLD)
+
+
 def test_who_turns_silent_is_told_once_with_the_reason_before_and_now() -> None:
     found = table()
     first, second = ip_address("10.0.0.1"), ip_address("10.0.0.2")
@@ -302,15 +381,18 @@ PEERS = st.dictionaries(
     st.sampled_from(["tor", "spine", "leaf"]), st.sampled_from([IPV4, IPV6, BOTH])
 )
 VIPS = st.builds(
-    lambda address, names, of: vip(address, *names, pool=of),
+    lambda address, names, of, ports: replace(
+        vip(address, pool=of), bgp=BGPOrders(names, health_check_ports=ports)
+    ),
     st.sampled_from(ADDRESSES),
     st.sampled_from([("edge",), ("other",), ("edge", "other")]),
     st.sampled_from(["front", "back"]),
+    st.sampled_from([(), (), (30_100,)]),
 )
 
 
 def _one_step(data: DataObject, found: RouteTable) -> None:
-    match data.draw(st.integers(0, 6)):
+    match data.draw(st.integers(0, 7)):
         case 0:
             found.set_pools(data.draw(POOLS))
         case 1:
@@ -321,6 +403,8 @@ def _one_step(data: DataObject, found: RouteTable) -> None:
             found.set_draining(data.draw(st.booleans()))
         case 4:
             found.discard(ip_address(data.draw(st.sampled_from(ADDRESSES))))
+        case 5:
+            found.take_rules(ip_address(data.draw(st.sampled_from(ADDRESSES))))
         case _:
             found.put(data.draw(VIPS))
 
@@ -366,4 +450,6 @@ def _copy(found: RouteTable) -> RouteTable:
     fresh.set_draining(found._is_draining)
     for spec in found._vips.values():
         fresh.put(spec)
+    for address in found._with_rules:
+        fresh.take_rules(address)
     return fresh

@@ -82,6 +82,26 @@ def test_reasons_come_in_their_order(
     assert bool(decided.shares) == (silence is None)
 
 
+ASKING = replace(ORDERS, nodes=("n1",), health_check_ports=(30_100, 30_200))
+
+
+@pytest.mark.parametrize(
+    ("orders", "node", "has_rules", "decided"),
+    [
+        (ASKING, NODE, False, Verdict(Silence.KUBE_PROXY_NOT_READY, ports=(30_100, 30_200))),
+        (ASKING, NODE, True, None),
+        (replace(ASKING, health_check_ports=()), NODE, False, None),
+        (replace(ASKING, nodes=("n2",)), NODE, False, Verdict(Silence.NO_LOCAL_ENDPOINTS)),
+        (ASKING, EXCLUDED, False, Verdict(Silence.NODE_LABELED_EXCLUDE_BALANCERS)),
+    ],
+)
+def test_kube_proxy_is_asked_last_and_only_where_there_is_a_port(
+    orders: BGPOrders, node: Node, has_rules: bool, decided: Verdict | None
+) -> None:
+    found = verdict(vip(orders), pool(EDGE), node, has_rules=has_rules)
+    assert found == (decided or Verdict(shares=(Share(Prefix.of("10.0.0.129/32"), EDGE),)))
+
+
 @pytest.mark.parametrize(
     ("address", "lengths", "prefix"),
     [

@@ -38,6 +38,8 @@ class BgpSettings:
     """Host and port of a BMP collector that is told of sessions and routes."""
     drain_seconds: float = 2.0
     """How long routers have to find other ways before an excluded node withdraws its routes."""
+    kube_proxy_wait_seconds: float = 5.0
+    """How long a VIP waits for kube-proxy's rules (policy Local) before it is announced anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,9 @@ def argument_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument("--bgp-hold-seconds", type=int, default=90)
     parser.add_argument("--bgp-connect-seconds", type=int, default=10)
     parser.add_argument("--bgp-drain-seconds", type=float, default=2.0, help="0: withdraw at once")
+    parser.add_argument(
+        "--bgp-kube-proxy-wait-seconds", type=float, default=5.0, help="0: do not wait for rules"
+    )
     parser.add_argument("--bmp-collector", metavar="HOST:PORT", help="nobody is told without it")
     parser.add_argument("--bfd-receive-milliseconds", type=int, default=300)
     parser.add_argument("--bfd-transmit-milliseconds", type=int, default=300)
@@ -152,6 +157,7 @@ def read_settings(
             bfd_transmit_milliseconds=given.bfd_transmit_milliseconds,
             bfd_multiplier=given.bfd_multiplier,
             drain_seconds=given.bgp_drain_seconds,
+            kube_proxy_wait_seconds=given.bgp_kube_proxy_wait_seconds,
             bmp_collector=_collector(parser, given.bmp_collector),
         ),
     )
@@ -171,6 +177,7 @@ def _check_bgp(parser: argparse.ArgumentParser, given: argparse.Namespace) -> No
         ("bgp_listen_port", 0, 65_535),
         ("bgp_connect_seconds", 1, 65_535),
         ("bgp_drain_seconds", 0, 300),
+        ("bgp_kube_proxy_wait_seconds", 0, 300),
         ("bfd_receive_milliseconds", 10, 60_000),
         ("bfd_transmit_milliseconds", 10, 60_000),
         ("bfd_multiplier", 2, 255),

@@ -230,16 +230,12 @@ class BgpDemo(Play):
         cluster, screen = self._cluster, self._screen
         screen.heading(f"{node} returns")
         probers = await self._start_probing()
-        await cluster.label(node, **{EXCLUDE_LABEL: ""})
         await cluster.power_on(node)
         await cluster.until_in_touch(node)
-        screen.step("cable and programs are back; a label keeps it out until its rules are there")
-        await cluster.until_rules_forget(f"web-{node}", [node])
+        screen.step("cable and programs are back; the node waits for kube-proxy's rules")
         await self._pod_counts_again(node)
-        await cluster.until_rules_know(f"web-{node}", [node])
-        await cluster.label(node, **{EXCLUDE_LABEL: None})
         await self._until_ways(self._nodes)
-        screen.step(f"label taken away: the routers have ways through {node} again")
+        screen.step(f"the routers have ways through {node} again")
         self.figures.node_return = await self._finish(probers, node)
         self._check_nothing_lost(self.figures.node_return, f"{node} is back")
 

@@ -8,6 +8,9 @@
 Nothing is said before everything is known: a router that hears the end of our routes (End-of-RIB)
 forgets those of before a restart that we did not say again.
 
+Under the policy Local a VIP waits until kube-proxy of this node has rules for its endpoints
+(`KubeProxy`); after a start, the end of routes is not said before either.
+
 Settings that change are taken over without ending a session that need not end (`Peering.apply`).
 Changes of many VIPs in one turn of the loop are said at once, so that they share UPDATEs.
 """
@@ -23,6 +26,7 @@ from metallb_speaker.peering.config import Collector
 from metallb_speaker.peering.peering import Peering
 from metallb_speaker.policy.bgp_sources import BgpSources
 from metallb_speaker.policy.first_meeting import FirstMeeting
+from metallb_speaker.policy.kube_proxy import KubeProxy
 from metallb_speaker.policy.passwords import Passwords
 from metallb_speaker.policy.peers import Fault, PeerFault, bfd_config, peer_config
 from metallb_speaker.routes.drain import NodeDrain
@@ -73,7 +77,8 @@ class Bgp:
         self._on_sessions = on_sessions
         self._sources = BgpSources(client, settings, self._refresh)
         self._passwords = Passwords(settings.namespace, self._sources.password)
-        self.table = RouteTable()
+        wait_seconds = settings.bgp.kube_proxy_wait_seconds
+        self.table = RouteTable(waits_for_rules=wait_seconds > 0)
         self._peering = Peering(
             listen_port=settings.bgp.listen_port,
             is_restarting=True,
@@ -85,6 +90,7 @@ class Bgp:
         self.faults: dict[str, Fault] = {}
         """Peers of this node that it has no session with, and why."""
         self._drain = NodeDrain(settings.bgp.drain_seconds)
+        self.kube_proxy = KubeProxy(wait_seconds, self._addresses, self._rules_are_there)
         self._is_started = False
         self._meeting = FirstMeeting(MEETING_SECONDS)
         self._later: asyncio.TimerHandle | None = None
@@ -128,6 +134,11 @@ class Bgp:
             self.table.put(vip.spec)
         self._is_started = True
         self._refresh()
+
+    async def complete(self) -> None:
+        """Say the end of our routes, once none of those of the start waits for kube-proxy."""
+        await self.kube_proxy.settled()
+        self._say()
         self._peering.routes_complete()
 
     async def _listen(self) -> None:
@@ -157,6 +168,13 @@ class Bgp:
         if self._is_started:
             self.table.discard(address)
             self._say_soon(address)
+
+    def _rules_are_there(self, address: IPAddress) -> None:
+        self.table.take_rules(address)
+        self._say_soon(address)
+
+    def _addresses(self) -> Sequence[str]:
+        return () if self.node is None else tuple(map(str, self.node.addresses))
 
     def bfd_changed(self, name: str, *, is_up: bool) -> None:
         """Take in what BFD says of a peer."""
@@ -241,6 +259,7 @@ class Bgp:
         changes = {name: item.changes for item in self.table.take_changes() for name in item.peers}
         if changes:
             self._peering.routes(changes)
+        self.kube_proxy.follow(self.table.held())
         _log_turns(self.table.take_turns())
         touched, self._touched = self._touched, {}
         self._on_routes(touched)

@@ -132,6 +132,7 @@ class Policy:
         await self.bgp.run(supervisor, self._vips)
         for name, task in self.bgp_reports.tasks():
             supervisor.start(name, task)
+        await self.bgp.complete()
         gc.collect()
         gc.freeze()
 
@@ -150,6 +151,7 @@ class Policy:
     async def close(self) -> None:
         """End what is still under way."""
         await self.deaths.close()
+        await self.bgp.kube_proxy.close()
 
     async def _audit_again(self) -> None:
         while True:

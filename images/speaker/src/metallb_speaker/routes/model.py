@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Silence(StrEnum):
     """Why this node does not announce a VIP by BGP, in the order in which they are looked at.
 
-    The words are MetalLB's (metallb.md §4.4).
+    The words are MetalLB's (metallb.md §4.4), but for the last.
     """
 
     NOT_OWNER = "notOwner"
@@ -32,6 +32,10 @@ class Silence(StrEnum):
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     """With the policy Local: no endpoint on this node that can serve."""
     NO_ENDPOINTS = "noEndpoints"
+    KUBE_PROXY_NOT_READY = "kubeProxyNotReady"
+    """With the policy Local: this node's kube-proxy has no rules for the endpoints yet. It keeps
+    back what is not announced, for a while; what is announced stays.
+    """
 
 
 class Share(NamedTuple):
@@ -49,6 +53,8 @@ class Verdict:
     shares: tuple[Share, ...] = ()
     weight: int = 0
     """How many endpoints this node has; 0: it is not told."""
+    ports: tuple[int, ...] = ()
+    """Where kube-proxy can be asked, if it is what the VIP waits for."""
 
 
 RouteChanges = dict["Prefix", "RouteAttributes | None"]

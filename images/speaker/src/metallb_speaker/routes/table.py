@@ -10,6 +10,9 @@ Peers that hear the same have one *view*: which advertisements name them, and th
 clusters have one view for each family, so a hundred peers cost little more than one: each view
 keeps what its peers were told, and one mapping of changes is for all of them.
 
+A VIP whose Services name health check ports is held back until `take_rules` says that kube-proxy
+has rules for it. That is asked for when a VIP comes to be announced, not again while it is.
+
 Limits: when pools or peers change, all is compared with what was told; a VIP that changes costs
 only its own prefixes.
 """
@@ -52,14 +55,18 @@ class View(NamedTuple):
 
 
 class RouteTable:
-    """All routes of one node."""
+    """All routes of one node; unless `waits_for_rules`, kube-proxy keeps none back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits_for_rules: bool = True) -> None:
+        self._waits_for_rules = waits_for_rules
         self._node: Node | None = None
         self._pools: dict[str, AddressPool] = {}
         self._peers: dict[str, frozenset[Family]] = {}
         self._vips: dict[IPAddress, VirtualIPSpec] = {}
         self._verdicts: dict[IPAddress, Verdict] = {}
+        self._with_rules: set[IPAddress] = set()
+        """VIPs that are announced, or are to be next: kube-proxy keeps none of them back."""
+        self._held: dict[IPAddress, tuple[int, ...]] = {}
         self._shares: dict[Prefix, dict[IPAddress, tuple[BGPAdvertisement, ...]]] = {}
         self._told: dict[View, RouteChanges] = {}
         self._views: dict[str, View] = {}
@@ -115,15 +122,32 @@ class RouteTable:
         """Take in that a VIP is no more."""
         if self._vips.pop(address, None) is not None:
             self._share(address, Verdict(Silence.NOT_OWNER))
+            self._with_rules.discard(address)
+            self._held.pop(address, None)
             del self._verdicts[address]
             self._turns.pop(address, None)
+
+    def take_rules(self, address: IPAddress) -> None:
+        """Take in that kube-proxy has rules for a VIP, or that it is waited for no longer."""
+        if address in self._held:
+            self._with_rules.add(address)
+            self._decide(address, self._vips[address])
 
     def _decide_all(self) -> None:
         for address, spec in self._vips.items():
             self._decide(address, spec)
 
     def _decide(self, address: IPAddress, spec: VirtualIPSpec) -> None:
-        self._share(address, verdict(spec, self._pools.get(spec.pool), self._node))
+        has_rules = address in self._with_rules or not self._waits_for_rules
+        found = verdict(spec, self._pools.get(spec.pool), self._node, has_rules=has_rules)
+        self._held.pop(address, None)
+        if found.silence is None:
+            self._with_rules.add(address)
+        else:
+            self._with_rules.discard(address)
+        if found.ports:
+            self._held[address] = found.ports
+        self._share(address, found)
 
     def _share(self, address: IPAddress, found: Verdict) -> None:
         before = self._verdicts.get(address)
@@ -155,6 +179,10 @@ class RouteTable:
     def verdicts(self) -> Mapping[IPAddress, Verdict]:
         """Give the verdicts about all VIPs."""
         return self._verdicts
+
+    def held(self) -> Mapping[IPAddress, tuple[int, ...]]:
+        """Give the VIPs that kube-proxy keeps back, and the ports at which it can be asked."""
+        return self._held
 
     def peers_of(self, address: IPAddress) -> tuple[str, ...]:
         """Name the peers to which a VIP is announced, in order."""

@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     from metallb.net.addresses import IPAddress
 
 
-def verdict(spec: VirtualIPSpec, pool: AddressPool | None, node: Node | None) -> Verdict:
-    """Decide about a VIP that is to be announced by BGP."""
+def verdict(
+    spec: VirtualIPSpec, pool: AddressPool | None, node: Node | None, *, has_rules: bool = True
+) -> Verdict:
+    """Decide about a VIP that is to be announced by BGP.
+
+    `has_rules`: this node's kube-proxy has rules for the endpoints, or is waited for no longer.
+    """
     orders = spec.bgp
     if orders is None or pool is None or node is None:
         return Verdict(Silence.NOT_OWNER)
@@ -36,6 +41,8 @@ def verdict(spec: VirtualIPSpec, pool: AddressPool | None, node: Node | None) ->
     silence = _silence(orders, mine, shares, node)
     if silence is not None:
         return Verdict(silence)
+    if orders.health_check_ports and not has_rules:
+        return Verdict(Silence.KUBE_PROXY_NOT_READY, ports=orders.health_check_ports)
     return Verdict(shares=shares, weight=orders.weight_of(node.name))
 
 
