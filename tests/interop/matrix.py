@@ -34,6 +34,11 @@ CLAIMS: Final[dict[str, dict[str, str]]] = {
     "session, IPv4 and IPv6 routes, withdrawal": _ALL,
     "4-octet AS, prepending, MED": _ALL,
     "communities, large and extended ones": _ALL,
+    "link bandwidth of a 4-octet AS": {
+        "BIRD 2": _BIRD + "test_a_big_as_tells_its_link_bandwidth",
+        "FRR 8.4": _FRR + "test_a_big_as_tells_its_link_bandwidth",
+        **_others("test_a_big_as_tells_its_link_bandwidth", "GoBGP 3", "ExaBGP 5"),
+    },
     "local preference on an internal session": _both(
         "test_an_internal_peer_hears_the_local_preference"
     ),

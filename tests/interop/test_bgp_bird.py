@@ -12,7 +12,7 @@ from metallb_speaker.bgp.capabilities import AddPath
 from metallb_speaker.bgp.iana import Afi, MessageType
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
-from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, gone, joined, route
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, WEIGHTED, gone, joined, route
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
 from support.waiting import until
 
@@ -64,6 +64,16 @@ async def test_routes_arrive_with_every_attribute_and_go(site: Site) -> None:
         end.routes({ROUTE: None, OTHER: PLAIN})
         await gone(bird, ROUTE)
         await route(bird, OTHER)
+
+
+async def test_a_big_as_tells_its_link_bandwidth(site: Site) -> None:
+    end = BgpEnd(wanted(), {ROUTE: WEIGHTED})
+    async with joined(Bird, site, configuration(), end) as bird:
+        found = await route(bird, ROUTE)
+        assert found.as_path == (OUR_ASN,)
+        assert found.extended_communities == ("unknown 0x4004 23456:1303564382",), (
+            "the float's bits"
+        )
 
 
 async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:

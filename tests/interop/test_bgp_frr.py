@@ -12,7 +12,7 @@ from metallb_speaker.bgp.attributes import RouteAttributes
 from metallb_speaker.bgp.config import DynamicAsn
 from metallb_speaker.bgp.iana import Afi, MessageType
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
-from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, gone, joined, route
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, WEIGHTED, gone, joined, route
 from support.cable import FAR_IPV4, FAR_IPV6, NEAR_IPV4, NEAR_IPV6, NEAR_LINK_LOCAL
 from support.waiting import until
 
@@ -66,6 +66,14 @@ async def test_routes_arrive_with_every_attribute_and_go(site: Site) -> None:
         end.routes({ROUTE: None, OTHER: PLAIN})
         await gone(frr, ROUTE)
         await route(frr, OTHER)
+
+
+async def test_a_big_as_tells_its_link_bandwidth(site: Site) -> None:
+    end = BgpEnd(wanted(), {ROUTE: WEIGHTED})
+    async with joined(Frr, site, configuration(), end) as frr:
+        found = await route(frr, ROUTE)
+        assert found.as_path == (OUR_ASN,)
+        assert found.extended_communities[0] == "LB:23456:375000000"
 
 
 async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:

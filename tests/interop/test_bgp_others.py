@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -12,11 +12,13 @@ from metallb_lab.routers.openbgpd import OpenBgpd
 from metallb_speaker.bgp.iana import Afi
 from metallb_speaker.bgp.prefixes import Prefix
 from support.bgp_end import OUR_ASN, THEIR_ASN, BgpEnd, wanted
-from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, joined, route
+from support.bgp_routers import OTHER, PLAIN, RICH, ROUTE, SIX, WEIGHTED, joined, route
 from support.cable import FAR_IPV4, NEAR_IPV4, NEAR_IPV6
 from support.waiting import until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from interop.conftest import Site
     from metallb_lab.routers.model import Router
 
@@ -127,6 +129,30 @@ async def test_routes_arrive_with_every_attribute_and_go(site: Site, kind: str) 
         await route(router, OTHER)
         await router.routes_are(lambda routes: all(r.prefix != str(ROUTE) for r in routes))
         assert end.status.established_count == 1
+
+
+BANDWIDTH_READ: dict[str, Callable[[Any], object]] = {
+    "gobgp": lambda raw: next(item["value"] for item in raw["attrs"] if item["type"] == 16),
+    "openbgpd": lambda raw: raw.get("extended_communities"),
+    "exabgp": lambda raw: [
+        item["value"].to_bytes(8, "big") for item in raw["attribute"]["extended-community"]
+    ],
+}
+BANDWIDTH_SHOWN: dict[str, object] = {
+    "gobgp": [{"type": 0x40, "subtype": 4, "asn": 23456, "bandwidth": 375_000_000}],
+    "openbgpd": None,
+    "exabgp": [bytes.fromhex("4004 5ba0 4db2d05e")],
+}
+
+
+@each
+async def test_a_big_as_tells_its_link_bandwidth(site: Site, kind: str) -> None:
+    """OpenBGPD has none: from an external peer it takes no community that is not transitive."""
+    end = BgpEnd(wanted(), {ROUTE: WEIGHTED})
+    async with joined(KINDS[kind].make, site, KINDS[kind].configuration(), end) as router:
+        found = await route(router, ROUTE)
+        assert found.as_path == (OUR_ASN,)
+        assert BANDWIDTH_READ[kind](found.raw) == BANDWIDTH_SHOWN[kind]
 
 
 @each

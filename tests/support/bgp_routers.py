@@ -30,6 +30,8 @@ RICH = RouteAttributes(
 )
 """A route with every attribute that routers tell of."""
 
+WEIGHTED = RouteAttributes(link_bandwidth=375e6)
+
 AnyRouter = TypeVar("AnyRouter", bound=Router)
 
 
