@@ -176,9 +176,9 @@ async def test_a_node_says_at_the_health_check_port_whether_it_has_local_endpoin
     made = await cluster.apply(objects.service("checked", externalTrafficPolicy="Local"))
     port = made["spec"]["healthCheckNodePort"]
 
-    async def said(node: str) -> str:
+    async def said(node: str, address: str = "127.0.0.1") -> str:
         host = cluster.topology.hosts[node]
-        url = f"http://127.0.0.1:{port}/healthz"
+        url = f"http://{address}:{port}/healthz"
         asked = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5", url)
         return await asyncio.to_thread(host.run, "sh", "-c", '"$@" || true', "sh", *asked)
 
@@ -186,6 +186,7 @@ async def test_a_node_says_at_the_health_check_port_whether_it_has_local_endpoin
     await cluster.set_pod_ready("web-1", is_ready=False)
     await until(lambda: said("n1"), "503")
     assert await said("n2") == "200"
+    assert await said("n2", "[::1]") == "503", "the Service has no IPv6 endpoints"
     await cluster.set_pod_ready("web-1", is_ready=True)
     await until(lambda: said("n1"), "200")
     await cluster.delete("Service", "checked", "default")

@@ -15,10 +15,10 @@ HOST = "127.0.0.1"
 class PlayedKubeProxy:
     """Says of one Service how many endpoints of this node it has rules for."""
 
-    def __init__(self, host: str = HOST) -> None:
+    def __init__(self, host: str = HOST, port: int = 0) -> None:
         self.endpoints = 0
         self.questions = 0
-        self.port = 0
+        self.port = port
         self._host = host
         app = web.Application()
         app.router.add_get("/healthz", self._healthz)

@@ -1,7 +1,8 @@
 """Health checks of Services, as kube-proxy serves them.
 
 At the `healthCheckNodePort` of each Service with `externalTrafficPolicy: Local`, a node says 200
-while it has rules for endpoints of its own, else 503.
+while it has rules for endpoints of its own, else 503; on its addresses of each family for the rules
+of this family, since they are not made at the same time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BACKLOG = 128
+ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+Place = tuple[socket.AddressFamily, int]
+"""A family and a port."""
 
 
 class _Check:
-    """One port on one node."""
+    """One place on one node."""
 
     def __init__(self) -> None:
         self.endpoints = 0
@@ -28,10 +33,13 @@ class _Check:
         app.router.add_get("/healthz", self._healthz)
         self._runner = web.AppRunner(app, access_log=None)
 
-    async def start(self, namespace: str, port: int) -> None:
-        found = netns.make_socket(namespace, socket.AF_INET, socket.SOCK_STREAM)
+    async def start(self, namespace: str, place: Place) -> None:
+        family, port = place
+        found = netns.make_socket(namespace, family, socket.SOCK_STREAM)
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        found.bind(("0.0.0.0", port))
+        if family is socket.AF_INET6:
+            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        found.bind((ANY[family], port))
         found.listen(BACKLOG)
         found.setblocking(False)
         await self._runner.setup()
@@ -49,18 +57,18 @@ class HealthChecks:
     """The checks of all nodes of a lab."""
 
     def __init__(self) -> None:
-        self._checks: dict[tuple[str, int], _Check] = {}
+        self._checks: dict[tuple[str, Place], _Check] = {}
 
-    async def set(self, namespace: str, endpoints: Mapping[int, int]) -> None:
-        """Say of a node how many endpoints it has rules for, by port; other ports are closed."""
+    async def set(self, namespace: str, endpoints: Mapping[Place, int]) -> None:
+        """Say of a node how many endpoints it has rules for; other places are closed."""
         for key in [key for key in self._checks if key[0] == namespace]:
             if key[1] not in endpoints:
                 await self._checks.pop(key).stop()
-        for port, count in endpoints.items():
-            if (check := self._checks.get((namespace, port))) is None:
+        for place, count in endpoints.items():
+            if (check := self._checks.get((namespace, place))) is None:
                 check = _Check()
-                await check.start(namespace, port)
-                self._checks[namespace, port] = check
+                await check.start(namespace, place)
+                self._checks[namespace, place] = check
             check.endpoints = count
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from socket import AF_INET, AF_INET6
 from typing import TYPE_CHECKING, Any
 
 from metallb.kube.client import Resource
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from metallb.kube.client import ApiClient, JsonObject
     from metallb.kube.reflector import Key
+    from metallb_lab.healthchecks import Place
     from metallb_lab.topology import Topology
 
 SERVICES = Resource("", "v1", "services")
@@ -251,15 +253,14 @@ class NodeRules:
                 self._applied[host.name] = rules
             await self._checks.set(host.namespace, counts)
 
-    def _counts(self, node: str) -> dict[int, int]:
-        """Count the endpoints on a node of each Service that has a health check port, by port."""
-        found: dict[int, int] = {}
+    def _counts(self, node: str) -> dict[Place, int]:
+        """Count the endpoints on a node of each Service that has a health check port."""
+        found: dict[Place, int] = {}
         for service in self._services:
-            port = service["spec"].get("healthCheckNodePort")
-            if port:
-                meta = service["metadata"]
-                local = [self._endpoints(meta, family, {}, node) for family in ("IPv4", "IPv6")]
-                found[port] = sum(map(len, local))
+            if port := service["spec"].get("healthCheckNodePort"):
+                for family, name in ((AF_INET, "IPv4"), (AF_INET6, "IPv6")):
+                    local = self._endpoints(service["metadata"], name, {}, node)
+                    found[family, port] = len(local)
         return found
 
     def _rules(self, node: str) -> str:

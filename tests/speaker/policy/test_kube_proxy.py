@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from metallb.net.addresses import IPAddress
 
-ONE, TWO = ip_address("10.0.0.1"), ip_address("fd00::1")
+ONE, TWO, SIX = map(ip_address, ("10.0.0.1", "10.0.0.2", "fd00::1"))
 FAR = "127.0.0.9"
 LONG = 30.0
 
@@ -28,7 +28,7 @@ class Waits:
     """What is tested, and what it said."""
 
     def __init__(self) -> None:
-        self.hosts: Sequence[str] = ()
+        self.hosts: Sequence[IPAddress] = ()
         self.free: list[IPAddress] = []
         self.made: list[KubeProxy] = []
 
@@ -101,13 +101,29 @@ async def test_a_kube_proxy_that_starts_later_is_found(waits: Waits) -> None:
 async def test_a_kube_proxy_that_listens_on_the_nodes_address_alone_is_found(
     waits: Waits,
 ) -> None:
-    waits.hosts = [FAR]
+    waits.hosts = [ip_address("::1"), ip_address(FAR)]
     watch = waits.watch()
     async with PlayedKubeProxy(FAR) as far:
         far.endpoints = 1
         watch.follow({ONE: (far.port,)})
         await watch.settled()
     assert (waits.free, far.questions) == ([ONE], 1)
+
+
+async def test_each_family_asks_at_addresses_of_its_own(
+    waits: Waits, proxy: PlayedKubeProxy
+) -> None:
+    """kube-proxy's halves for IPv4 and IPv6 make their rules one before the other."""
+    waits.hosts = [ip_address(FAR), ip_address("::1")]
+    watch = waits.watch()
+    async with PlayedKubeProxy("::1", proxy.port) as of_ipv6:
+        of_ipv6.endpoints = 1
+        watch.follow({ONE: (proxy.port,), SIX: (proxy.port,)})
+        await until(lambda: proxy.questions >= 3 and waits.free)
+        assert waits.free == [SIX]
+        proxy.endpoints = 1
+        await watch.settled()
+    assert (waits.free, of_ipv6.questions) == ([SIX, ONE], 1)
 
 
 @pytest.mark.parametrize("is_there", [True, False])

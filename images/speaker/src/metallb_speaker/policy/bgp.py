@@ -173,8 +173,8 @@ class Bgp:
         self.table.take_rules(address)
         self._say_soon(address)
 
-    def _addresses(self) -> Sequence[str]:
-        return () if self.node is None else tuple(map(str, self.node.addresses))
+    def _addresses(self) -> Sequence[IPAddress]:
+        return () if self.node is None else self.node.addresses
 
     def bfd_changed(self, name: str, *, is_up: bool) -> None:
         """Take in what BFD says of a peer."""

@@ -4,13 +4,16 @@ Local`), before the node announces them.
 kube-proxy, or what stands in for it, serves `/healthz` at the `healthCheckNodePort` of each Service
 with this policy: 200 when it has given the kernel rules for endpoints of this node, 503 while there
 are none. It listens on all addresses, or on those of the node alone (`nodePortAddresses`), so the
-loopback is asked first, then the addresses of the Node.
+loopback is asked first, then the addresses of the Node. Rules for IPv4 and for IPv6 are made by two
+halves of kube-proxy, each at its own pace; the half of a family listens on the node's addresses of
+this family, so a VIP is asked for at addresses of its own.
 
 Limits: nobody waits for ever. A node without kube-proxy, or whose proxy has no such server, refuses
 connections, and so does a kube-proxy that has just started or has not heard of the Service yet;
 they cannot be told apart, so both are waited for equally long, and then the VIP is announced and it
-is logged why that took so long. What kube-proxy says may be of a moment ago: rules for a pod that
-was here before count too.
+is logged why that took so long. A kube-proxy that listens on all addresses has one listener, of the
+half that was first, and nobody tells which: the other half may be a moment later. What kube-proxy
+says may be of a moment ago: rules for a pod that was here before count too.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 
     from metallb.net.addresses import IPAddress
 
-LOOPBACK = ("127.0.0.1", "::1")
+LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 SHORTEST_PAUSE_SECONDS = 0.02
 LONGEST_PAUSE_SECONDS = 0.25
 ANSWER_SECONDS = 0.5
@@ -55,7 +58,7 @@ class KubeProxy:
     def __init__(
         self,
         limit_seconds: float,
-        hosts: Callable[[], Sequence[str]],
+        hosts: Callable[[], Sequence[IPAddress]],
         on_rules: Callable[[IPAddress], None],
     ) -> None:
         self._limit_seconds = limit_seconds
@@ -95,7 +98,7 @@ class KubeProxy:
         missing = dict.fromkeys(ports, "was not asked")
         try:
             async with asyncio.timeout(self._limit_seconds):
-                await self._ask_until_all_is_well(missing)
+                await self._ask_until_all_is_well(missing, address.version)
         except TimeoutError:
             port, wrong = next(iter(missing.items()))
             log.warning(
@@ -105,12 +108,13 @@ class KubeProxy:
         del self._waiting[address]
         self._on_rules(address)
 
-    async def _ask_until_all_is_well(self, missing: dict[int, str]) -> None:
+    async def _ask_until_all_is_well(self, missing: dict[int, str], version: int) -> None:
         """Ask at the ports again and again; those where all is well are taken out of `missing`."""
         for pause in pauses():
             for port in tuple(missing):
                 async with self._turns:
-                    hosts = (*LOOPBACK, *self._hosts())
+                    ours = (str(item) for item in self._hosts() if item.version == version)
+                    hosts = (LOOPBACK[version], *ours)
                     wrong = await self._client.ask(hosts, port, "/healthz")
                 if wrong is None:
                     del missing[port]
