@@ -102,8 +102,10 @@ class RecordedCluster:
         return process.returncode, said.decode()
 
     @asynccontextmanager
-    async def controller(self, *arguments: str) -> AsyncIterator[None]:
-        """Run our controller all the while, in its namespace."""
+    async def controller(
+        self, *arguments: str, may_die: bool = False
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """Run our controller all the while, in its namespace; one that may die can be killed."""
         with suppress(AlreadyExistsError):
             await self.client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         process = await asyncio.create_subprocess_exec(
@@ -113,8 +115,8 @@ class RecordedCluster:
             env={**os.environ, "POD_NAMESPACE": NAMESPACE},
         )
         try:
-            yield
-            assert process.returncode is None, "the controller has ended"
+            yield process
+            assert may_die or process.returncode is None, "the controller has ended"
         finally:
             if process.returncode is None:
                 process.terminate()
@@ -157,13 +159,21 @@ class Statuses:
     def __init__(self, client: ApiClient) -> None:
         self.seen: dict[str, list[Addresses]] = {}
         self.changed = asyncio.Event()
+        self._versions: dict[str, int] = {}
         self.mirror: Reflector[JsonObject] = Reflector(
             client, SERVICES, dict, self._on_change, chance=random.random
         )
 
+    def version_of(self, name: str) -> int:
+        """Tell at which version a Service got the addresses that it has now."""
+        return self._versions[name]
+
     def _on_change(self, key: Key, old: JsonObject | None, new: JsonObject | None) -> None:
         if new is not None:
-            self.seen.setdefault("/".join(key), []).append(shown(new))
+            name = "/".join(key)
+            if old is None or shown(old) != shown(new):
+                self._versions[name] = int(new["metadata"]["resourceVersion"])
+            self.seen.setdefault(name, []).append(shown(new))
             self.changed.set()
 
     async def until(self, name: str, *addresses: str) -> Addresses:

@@ -181,10 +181,7 @@ def test_deckhouse_switches_by_itself() -> None:
         "2"
     )
     move = move_of({**objects, "SDNInternalL2LBService": [child]}, Origin.DECKHOUSE)
-    assert steps(move, Origin.DECKHOUSE) == [
-        "run this with --apply: the module itself enters only what Services show", switch,
-    ]  # fmt: skip
-    assert steps(move, Origin.DECKHOUSE, is_applied=True) == [switch]
+    assert steps(move, Origin.DECKHOUSE) == [switch], "the controller adopts it"
     text = plan_text(Origin.DECKHOUSE, move)
     assert "not in its status yet, but of a child object: 10.0.0.8" in text
     assert "the internal kind SDNInternalL2LBService" in text

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from metallb.domain.deckhouse_children import FINALIZER
 from metallb.tls.certificates import is_good
 from metallb_lab.operator.metrics import HookMetrics
 from metallb_lab.operator.module import load_module
@@ -455,6 +456,40 @@ async def test_running_addresses_are_entered_before_the_release(hook: Run) -> No
     }
     again = await hook.on(**objects, old_kind=[OLD_KIND], virtual_ips=[entry])
     assert again.kubernetes == []
+
+
+LATE = service_object(
+    "late", count="2", ingress=("10.0.0.7",), conditions=(bound_condition("front"),)
+)
+LATE_CHILDREN = ["default/late-front-0", "default/late-front-1"]
+
+
+def _finalizers(outputs: Outputs) -> dict[str, Any]:
+    assert {item["operation"] for item in outputs.kubernetes} == {"MergePatch"}
+    assert {item["kind"] for item in outputs.kubernetes} == {"SDNInternalL2LBService"}
+    assert all(item["ignoreMissingObject"] for item in outputs.kubernetes)
+    return {
+        f"{item['namespace']}/{item['name']}": item["mergePatch"]["metadata"]["finalizers"]
+        for item in outputs.kubernetes
+    }
+
+
+@of("hold_children")
+async def test_children_are_held_before_the_release(hook: Run) -> None:
+    assert list(hook.hook.config.moments) == ["beforeHelm"]
+    assert (await hook.on(services=[LATE])).kubernetes == []
+    outputs = await hook.on(services=[LATE], old_kind=[OLD_KIND])
+    assert _finalizers(outputs) == {name: [FINALIZER] for name in LATE_CHILDREN}
+    meta = {**OLD_KIND["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    going = {**OLD_KIND, "metadata": meta}
+    assert (await hook.on(services=[LATE], old_kind=[going])).kubernetes == []
+
+
+@of("release_children")
+async def test_children_are_let_go_when_the_module_is_disabled(hook: Run) -> None:
+    assert list(hook.hook.config.moments) == ["afterDeleteHelm"]
+    outputs = await hook.on("afterDeleteHelm", services=[LATE], old_kind=[OLD_KIND])
+    assert _finalizers(outputs) == dict.fromkeys(LATE_CHILDREN)
 
 
 @of("remove_old_kind")

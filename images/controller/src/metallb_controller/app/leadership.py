@@ -30,6 +30,7 @@ from metallb.api.virtual_ips import read_virtual_ip
 from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
+from metallb_controller.app.adoption import Adoption
 from metallb_controller.app.native_statuses import NativeStatuses
 from metallb_controller.app.resources import (
     BGP_STATUSES,
@@ -138,6 +139,7 @@ class Leadership:
         ]
         feed_pool = {target: pools[part].feed for target, part in _STATUS_KINDS.items()}
         self._follow(reading, writing, parts)
+        self._adoption = Adoption(settings, reading, writing, events, self._services, self._vips)
         self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
 
     def _follow(self, reading: ApiClient, writing: ApiClient, parts: list[Reflector[Any]]) -> None:
@@ -188,6 +190,7 @@ class Leadership:
 
     def _on_service(self, key: Key, old: Service | None, new: Service | None) -> None:
         self.reconciler.observe_service(ObjectKey(*key) if new is None else new.meta.key, new)
+        self._adoption.look_again()
         self._wake.set()
 
     def _on_pool(self, source: Source, key: Key, old: object, new: object) -> None:
@@ -225,6 +228,7 @@ class Leadership:
 
     def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
         self.reconciler.observe_vip(address_from_name(key[1]), new)
+        self._adoption.look_again()
         self._native.look_again()
         self._wake.set()
 
@@ -249,6 +253,7 @@ class Leadership:
         usual = gc.get_threshold()
         try:
             gc.set_threshold(_LOADING_THRESHOLD, *usual[1:])
+            await self._adoption.begin()
             for number, mirror in enumerate(self.mirrors):
                 supervisor.start(f"mirror-{number}", mirror.run())
             await self._all_synced(supervisor)
@@ -266,6 +271,7 @@ class Leadership:
             supervisor.start("decide", self._decide())
             for number, mirror in enumerate(self._late_mirrors):
                 supervisor.start(f"late-mirror-{number}", mirror.run())
+            supervisor.start("adoption", self._adoption.run())
             supervisor.start("judge", self._judging.run())
             supervisor.start("native-statuses", self._native.run())
             await supervisor.wait()

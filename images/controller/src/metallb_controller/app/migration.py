@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING
 from metallb.api.meta import GROUP, NATIVE_GROUP
 from metallb.api.virtual_ips import to_object
 from metallb.domain.decisions import NAMESPACE
+from metallb.domain.deckhouse_children import KIND as CHILD_KIND
 from metallb.kube.client import ApiClient, Resource
 from metallb.kube.config import ConfigurationError, load_connection
 from metallb.kube.errors import TRANSPORT_ERRORS, AlreadyExistsError, ApiError, NotFoundError
 from metallb_controller.app.resources import (
     BGP_ADVERTISEMENTS,
+    CHILDREN,
     CLASSES,
     COMMUNITIES,
     CONFIGURATIONS,
@@ -44,23 +46,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from metallb.api.virtual_ips import VirtualIP
+    from metallb.kube.client import JsonObject
 
 FITS, DOES_NOT_FIT, CANNOT = 0, 1, 2
 
-KINDS = {
+ADDRESS_KINDS = {
     "Service": SERVICES,
     "Namespace": NAMESPACES,
     "VirtualIP": VIRTUAL_IPS,
     "MetalLoadBalancerClass": CLASSES,
     "MetalLoadBalancerPool": POOLS,
     "MetalLoadBalancerConfiguration": CONFIGURATIONS,
-    "MetalLoadBalancerBGPPeer": Resource(GROUP, "v1alpha1", "metalloadbalancerbgppeers", False),
     "IPAddressPool": NATIVE_POOLS,
     "L2Advertisement": LAYER2_ADVERTISEMENTS,
     "BGPAdvertisement": BGP_ADVERTISEMENTS,
+    "Community": COMMUNITIES,
+}
+"""What tells who has which address, and of which pool."""
+
+KINDS = {
+    **ADDRESS_KINDS,
+    "MetalLoadBalancerBGPPeer": Resource(GROUP, "v1alpha1", "metalloadbalancerbgppeers", False),
     "BGPPeer": Resource(NATIVE_GROUP, "v1beta2", "bgppeers"),
     "BFDProfile": Resource(NATIVE_GROUP, "v1beta1", "bfdprofiles"),
-    "Community": COMMUNITIES,
     "Deployment": Resource("apps", "v1", "deployments"),
     "DaemonSet": Resource("apps", "v1", "daemonsets"),
     "ValidatingWebhookConfiguration": Resource(
@@ -72,10 +80,8 @@ KINDS = {
 }
 DECKHOUSE_KINDS = {
     "ModuleConfig": Resource("deckhouse.io", "v1alpha1", "moduleconfigs", False),
-    "SDNInternalL2LBService": Resource(
-        f"internal.{GROUP}", "v1alpha1", "sdninternall2lbservices"
-    ),
-}  # fmt: skip
+    CHILD_KIND: CHILDREN,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,14 +163,17 @@ async def read_objects(client: ApiClient, kinds: dict[str, Resource]) -> Objects
     found: Objects = {}
     for kind, resource in kinds.items():
         try:
-            found[kind] = [
-                item async for page in client.list_pages(resource) for item in page.items
-            ]
+            found[kind] = await list_all(client, resource)
         except NotFoundError:
             continue
         except (ApiError, *TRANSPORT_ERRORS) as error:
             raise CannotError(f"objects {kind} cannot be read: {error!r}") from error
     return found
+
+
+async def list_all(client: ApiClient, resource: Resource) -> list[JsonObject]:
+    """Read all objects of a kind; raises as `ApiClient.list_pages` does."""
+    return [item async for page in client.list_pages(resource) for item in page.items]
 
 
 async def _apply(client: ApiClient, move: Move) -> str:
@@ -181,12 +190,21 @@ async def enter(client: ApiClient, entries: Iterable[VirtualIP]) -> tuple[int, i
     made = there = 0
     for vip in entries:
         try:
-            await client.create(VIRTUAL_IPS, to_object(vip))
-            made += 1
-        except AlreadyExistsError:
-            there += 1
+            if await enter_one(client, vip):
+                made += 1
+            else:
+                there += 1
         except (ApiError, *TRANSPORT_ERRORS) as error:
             raise CannotError(
                 f"VirtualIP {vip.name} cannot be written, after {made} were: {error!r}"
             ) from error
     return made, there
+
+
+async def enter_one(client: ApiClient, vip: VirtualIP) -> bool:
+    """Create an entry; False when one is there. Raises as `ApiClient.create` does otherwise."""
+    try:
+        await client.create(VIRTUAL_IPS, to_object(vip))
+    except AlreadyExistsError:
+        return False
+    return True

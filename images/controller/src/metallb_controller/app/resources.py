@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from metallb.api.meta import GROUP, NATIVE_GROUP
+from metallb.domain.deckhouse_children import API_GROUP, VERSION
 from metallb.kube.client import Resource
 from metallb_controller.reconcile.model import TargetKind
 
@@ -25,6 +26,7 @@ COMMUNITIES = Resource(NATIVE_GROUP, "v1beta1", "communities")
 LAYER2_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicel2statuses")
 BGP_STATUSES = Resource(NATIVE_GROUP, "v1beta1", "servicebgpstatuses")
 CONFIGURATION_STATES = Resource(NATIVE_GROUP, "v1beta1", "configurationstates")
+CHILDREN = Resource(API_GROUP, VERSION, "sdninternall2lbservices")
 
 POOL_KINDS = {
     TargetKind.CLASS_STATUS: CLASSES,

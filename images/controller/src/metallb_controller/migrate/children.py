@@ -11,38 +11,53 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from metallb.api.fields import Fields
-from metallb.api.meta import ObjectKey, read_metadata
+from metallb.api.meta import Metadata, ObjectKey, read_metadata
+from metallb.domain.deckhouse_children import FINALIZER
 from metallb.net.addresses import IPAddress, parse_address
 
 if TYPE_CHECKING:
     from metallb.api.fields import JsonObject
 
-KIND = "SDNInternalL2LBService"
 _CLASS_ANNOTATION = "metallb.io/address-pool"
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A child: its Service, the class that it is of (empty: it does not say), its addresses."""
+    """A child: its Service, the class that it is of (empty: it does not say), its addresses.
 
-    key: ObjectKey
+    One that is held has our finalizer among its own.
+    """
+
+    meta: Metadata
     service: ObjectKey
     class_name: str
     addresses: tuple[IPAddress, ...]
+    finalizers: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> ObjectKey:
+        """Namespace and name."""
+        return self.meta.key
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether it stays in the API until its addresses are adopted."""
+        return FINALIZER in self.finalizers
 
 
 def read_child(value: JsonObject) -> Child:
     """Read a child; an address that is none is left out."""
     fields = Fields(value)
-    key = read_metadata(fields).key
+    meta = read_metadata(fields)
     of = fields.child("spec").child("serviceRef")
     ingress = fields.child("status").child("loadBalancer").children("ingress")
-    annotations = fields.child("metadata").child("annotations")
+    metadata = fields.child("metadata")
     return Child(
-        key,
-        ObjectKey(of.word("namespace", key.namespace), of.text("name")),
-        annotations.text(_CLASS_ANNOTATION),
+        meta,
+        ObjectKey(of.word("namespace", meta.key.namespace), of.text("name")),
+        metadata.child("annotations").text(_CLASS_ANNOTATION),
         tuple(found for item in ingress if (found := address_or_none(item.text("ip")))),
+        metadata.texts("finalizers"),
     )
 
 

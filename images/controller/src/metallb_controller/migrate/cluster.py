@@ -25,7 +25,7 @@ from metallb.api.namespaces import read_namespace
 from metallb.api.services import ALLOCATED_FROM_ANNOTATION, NATIVE_PREFIXES, read_service
 from metallb.api.virtual_ips import read_virtual_ip
 from metallb.domain.adoption import bound_class, running_addresses
-from metallb_controller.migrate.children import KIND as CHILD_KIND
+from metallb.domain.deckhouse_children import KIND as CHILD_KIND
 from metallb_controller.migrate.children import Child, read_child
 from metallb_controller.reconcile.catalogue import ConfigKind
 

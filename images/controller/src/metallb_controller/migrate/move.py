@@ -43,6 +43,14 @@ def plan_move(
     if load_balancer_class is None:
         said = module_settings(objects).child("settings").text("loadBalancerClass")
         load_balancer_class = said or leftovers.load_balancer_class
-    cluster = read_cluster(with_old_settings(objects, now), origin)
+    objects = with_old_settings(objects, now)
+    return Move(plan_addresses(objects, origin, now, load_balancer_class), leftovers)
+
+
+def plan_addresses(
+    objects: Objects, origin: Origin, now: datetime, load_balancer_class: str
+) -> Plan:
+    """Plan what becomes of addresses: the part of a move that the controller does by itself."""
+    cluster = read_cluster(objects, origin)
     entries, ending = rehearse(cluster, rfc3339(now), load_balancer_class)
-    return Move(make_plan(cluster, entries, ending, load_balancer_class), leftovers)
+    return make_plan(cluster, entries, ending, load_balancer_class)

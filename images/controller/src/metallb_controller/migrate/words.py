@@ -130,8 +130,6 @@ def _steps(origin: Origin, plan: Plan, leftovers: Leftovers, *, is_applied: bool
     if not leftovers.has_ledger:
         yield "apply the module's kinds (crds/), without which there is no ledger"
     if origin is Origin.DECKHOUSE:
-        if plan.hidden and not is_applied:
-            yield "run this with --apply: the module itself enters only what Services show"
         yield "switch the module's source; the old programs and the internal kind go by themselves"
         return
     own = [item for item in leftovers.programs if not item.is_router]

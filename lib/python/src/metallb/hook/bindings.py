@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from metallb.api.services import COUNT_ANNOTATION
 from metallb.domain.dead_kinds import DECKHOUSE_KIND
 from metallb.domain.decisions import NAMESPACE
 from metallb.hook.config import Binding
@@ -55,6 +58,15 @@ SERVICES = Binding(
     is_silent=True,
 )
 """What entering running addresses in the ledger needs of a Service."""
+
+COUNTED_SERVICES = replace(
+    SERVICES,
+    jq=f"""{SERVICES.jq.rstrip()}
+    * {{metadata: {{annotations: {{"{COUNT_ANNOTATION}":
+        .metadata.annotations["{COUNT_ANNOTATION}"]}}}}}}
+    """,
+)
+"""The same, with how many addresses they ask for."""
 
 VIRTUAL_IPS = Binding("virtual-ips", OURS, "VirtualIP", NAME, is_silent=True)
 
