@@ -17,6 +17,7 @@ import yaml
 
 from metallb.kube.errors import NotFoundError
 from metallb.kube.reflector import Reflector
+from metallb_controller.app.resources import CHILDREN
 from metallb_lab import images, objects, probes
 from metallb_lab.objects import NAMESPACE, SERVICES
 from metallb_lab.operator import ModuleConfig, ModuleOperator
@@ -26,7 +27,7 @@ from metallb_lab.pods.cluster import PodCluster
 from module.hooks.deckhouse import OLD_CRD, install_old_release
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from metallb.kube.client import JsonObject
     from metallb.kube.reflector import Key
@@ -40,13 +41,17 @@ BOUND = "network.deckhouse.io/load-balancer-class"
 SECONDS = 90.0
 HELD = {"shop": ("10.10.128.17",), "many": ("10.10.128.31", "10.10.128.12")}
 """What each Service holds: not what a new allocation would give it."""
+SHOWN = {**HELD, "many": HELD["many"][:1]}
+"""What their statuses show with Deckhouse's module: the second of `many` only a child has."""
+
 EVERY = {address for addresses in HELD.values() for address in addresses}
 
 
 class Statuses:
     """The addresses that each Service was ever seen with, from now on."""
 
-    def __init__(self, cluster: PodCluster) -> None:
+    def __init__(self, cluster: PodCluster, before: Mapping[str, tuple[str, ...]] = HELD) -> None:
+        self._before = before
         self.seen: dict[str, set[tuple[str, ...]]] = {}
         self._mirror: Reflector[JsonObject] = Reflector(
             cluster.client, SERVICES, lambda value: value, self._on_change, chance=random.random,
@@ -55,7 +60,9 @@ class Statuses:
 
     @asynccontextmanager
     async def watched(self) -> AsyncIterator[None]:
-        """Watch all the while; AssertionError if a Service had another address for a moment."""
+        """Watch all the while; AssertionError if a Service had another address for a moment, or
+        does not have all in the end.
+        """
         task = asyncio.create_task(self._mirror.run())
         await self._mirror.synced.wait()
         try:
@@ -63,7 +70,7 @@ class Statuses:
         finally:
             task.cancel()
         assert {name: self.seen[name] for name in HELD} == {
-            name: {addresses} for name, addresses in HELD.items()
+            name: {self._before[name], addresses} for name, addresses in HELD.items()
         }
 
     def _on_change(self, key: Key, old: JsonObject | None, new: JsonObject | None) -> None:
@@ -72,11 +79,18 @@ class Statuses:
             self.seen.setdefault(key[1], set()).add(tuple(item["ip"] for item in ingress))
 
 
-async def hold(cluster: PodCluster, *, bound: str = "", **spec: Any) -> None:
-    """Make the Services, with the addresses that they hold."""
+async def hold(
+    cluster: PodCluster,
+    shown: Mapping[str, tuple[str, ...]] = HELD,
+    *,
+    bound: str = "",
+    **spec: Any,
+) -> None:
+    """Make the Services, with the addresses that they show."""
     for name, addresses in HELD.items():
         await cluster.apply(objects.service(name, count=len(addresses), **spec))
-        status: JsonObject = {"loadBalancer": {"ingress": [{"ip": item} for item in addresses]}}
+        ingress = [{"ip": item} for item in shown[name]]
+        status: JsonObject = {"loadBalancer": {"ingress": ingress}}
         if bound:
             status["conditions"] = [
                 {
@@ -145,11 +159,17 @@ async def test_a_running_cluster_of_1_77_goes_on_with_its_addresses(tmp_path: Pa
         await cluster.apply(
             objects.load_balancer_class("front", ["10.10.128.10-10.10.128.60"], is_default=True)
         )
-        await hold(cluster, bound="front")
+        await hold(cluster, SHOWN, bound="front")
         children = [(name, index) for name, held in HELD.items() for index in range(len(held))]
         config = cluster.plane.outside_kubeconfig
         await install_old_release(config, tmp_path / "old", children)
-        async with Statuses(cluster).watched(), operator(cluster, {}, 2) as running:
+        for name, index in children:
+            status = {"loadBalancer": {"ingress": [{"ip": HELD[name][index]}]}}
+            await cluster.client.patch(
+                CHILDREN, f"{name}-front-{index}", {"status": status},
+                namespace="default", subresource="status",
+            )  # fmt: skip
+        async with Statuses(cluster, SHOWN).watched(), operator(cluster, {}, 2) as running:
             await running.converged()
             await serves_what_was_held(cluster)
             name = OLD_CRD["metadata"]["name"]

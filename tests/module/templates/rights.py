@@ -13,12 +13,15 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metallb.domain.deckhouse_children import FINALIZER
 from metallb_lab import tools
 from metallb_lab.cluster import Cluster
 from metallb_lab.controlplane import API_PORT, RealControlPlane
 from metallb_lab.objects import NAMESPACE
+from metallb_lab.operator.crds import ensure_crds
 from metallb_lab.operator.kinds import Kinds
 from metallb_lab.realserver import RealServer, kubeconfig
+from module.hooks.deckhouse import OLD_CRD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +31,14 @@ if TYPE_CHECKING:
     from module.templates.rendering import Manifest
 
 ACCOUNTS = ("controller", "speaker")
+CHILD = {
+    "apiVersion": "internal.network.deckhouse.io/v1alpha1",
+    "kind": "SDNInternalL2LBService",
+    "metadata": {"name": "web-front-0", "namespace": "default", "finalizers": [FINALIZER]},
+    "spec": {"serviceRef": {"name": "web", "namespace": "default"}},
+}
+"""Left by Deckhouse's own module; the leader finds it when its term begins, and lets it go."""
+
 APPLIED = {
     "ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
     "ValidatingWebhookConfiguration",
@@ -161,6 +172,8 @@ class BoundCluster(Cluster):
         for item in self.manifests:
             if item["kind"] in APPLIED:
                 await self.create(item)
+        await ensure_crds(self.client, [OLD_CRD])
+        await self.create(CHILD)
         for account in ACCOUNTS:
             path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{account}/token"
             answer: Any = await self.client.request("POST", path, body={"spec": {}})
