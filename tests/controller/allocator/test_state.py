@@ -15,6 +15,7 @@ from metallb.net.ranges import AddressRange, parse_range, parse_whole_range
 from metallb_controller.allocator.model import (
     Capacity,
     Claim,
+    ForeignUse,
     Objection,
     PoolSpace,
     Refusal,
@@ -333,6 +334,41 @@ def test_what_is_reserved_is_a_supply_of_its_own() -> None:
     assert made.why_not("p", ip("10.0.0.3"), B, ALONE) == Objection(Refusal.RESERVED)
     made.assign("p", ip("10.0.0.2"), A, ALONE)
     assert made.free_count("p", Family.IPV4, A) == 9
+    made.check_invariants()
+
+
+def test_what_others_use_is_given_to_nobody() -> None:
+    made = Allocator()
+    made.assign("p", ip("10.0.0.4"), A, ALONE)
+    team = Reservation(parse_range("10.0.0.2-10.0.0.3"), "ns")
+    foreign = tuple(
+        ForeignUse(parse_range(text), words)
+        for text, words in (
+            ("9.9.9.9", "far"), ("10.0.0.0-10.0.0.1", "routers"), ("10.0.0.3-10.0.0.5", "a host"),
+            ("10.0.0.9-10.0.0.20", ""), ("fd00::1", "six"),
+        )
+    )  # fmt: skip
+    ranges = (parse_range("10.0.0.1-10.0.0.9"), parse_range("fd00::1"))
+    made.set_pools({"p": PoolSpace(ranges, reservations=(team,), foreign=foreign)})
+    last_bytes = [int(item) & 255 for item in made.free_addresses("p", Family.IPV4, 9, service=A)]
+    assert last_bytes == [2, 6, 7, 8]
+    assert made.capacity("p") == Capacity(10, 1, 4)
+    assert made.capacity("p", Family.IPV6) == Capacity(1, 0, 0)
+    assert made.used_by_others("p") == 5
+    assert made.used_by_others("p", Family.IPV4) == 4
+    assert made.used_by_others("q") == 0
+    assert made.available(Supply("p", Family.IPV6)) == 0
+    for text in ("10.0.0.1", "10.0.0.3", "10.0.0.9", "fd00::1"):
+        assert made.why_not("p", ip(text), B, ALONE) == Objection(Refusal.IN_IPAM)
+    assert made.foreign_use(ip("10.0.0.5")) == ForeignUse(
+        parse_range("10.0.0.3-10.0.0.5"), "a host"
+    )
+    assert made.foreign_use(ip("10.0.0.6")) is made.foreign_use(ip("8.8.8.8")) is None
+    made.check_invariants()
+    assert made.addresses_of(A) == (ip("10.0.0.4"),)
+    made.release(ip("10.0.0.4"), A)
+    assert made.why_not("p", ip("10.0.0.4"), A, ALONE) == Objection(Refusal.IN_IPAM)
+    assert made.used_by_others("p", Family.IPV4) == 5
     made.check_invariants()
 
 

@@ -11,7 +11,7 @@ from metallb.api.pool_options import Reservation
 from metallb.api.services import ServicePort
 from metallb.net.addresses import Family
 from metallb.net.ranges import parse_range
-from metallb_controller.allocator.model import Claim, Objection, PoolSpace, Refusal
+from metallb_controller.allocator.model import Claim, ForeignUse, Objection, PoolSpace, Refusal
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.allocator.words import explain, nothing_free, shortage
 
@@ -28,6 +28,13 @@ def _allocator() -> Allocator:
         {
             CLASS: PoolSpace((parse_range("10.0.0.1-10.0.0.2"),)),
             POOL: PoolSpace((parse_range("10.0.0.3-10.0.0.5"),), False, False, 1, kept),
+            "IPAddressPool/used": PoolSpace(
+                (parse_range("10.0.0.6-10.0.0.7"),),
+                foreign=(
+                    ForeignUse(parse_range("10.0.0.6"), "router-1"),
+                    ForeignUse(parse_range("10.0.0.7"), ""),
+                ),
+            ),
             "IPAddressPool/off": PoolSpace((parse_range("10.0.0.9"),), is_disabled=True),
             "IPAddressPool/six": PoolSpace((parse_range("fd00::1-fd00::9"),)),
         }
@@ -114,6 +121,10 @@ def test_every_refusal_has_words() -> None:
             "pool edge has no free IPv4 address (3 in its ranges, 1 of them reserved for others)",
         ),
         (
+            "IPAddressPool/used", Family.IPV4, 0, "NoFreeAddress",
+            "pool used has no free IPv4 address (2 in its ranges, 2 of them reserved in IPAM)",
+        ),
+        (
             CLASS, Family.IPV4, 0, "NoFreeAddress",
             "class ingress has no free IPv4 address (2 in its ranges)",
         ),
@@ -125,6 +136,21 @@ def test_why_a_pool_has_nothing(
     found = shortage(_allocator(), pool, family, B, new)
     assert found.reason == reason
     assert found.words.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("10.0.0.6", "10.0.0.6 is reserved in IPAM by router-1; request another one"),
+        ("10.0.0.7", "10.0.0.7 is reserved in IPAM; request another one"),
+    ],
+)
+def test_who_has_an_address_in_an_ipam_is_told(address: str, words: str) -> None:
+    found = explain(
+        Objection(Refusal.IN_IPAM), ip_address(address), "IPAddressPool/used", CLAIM, _allocator()
+    )
+    assert found.reason == "RequestedAddressInIPAM"
+    assert found.message.startswith(words)
 
 
 def test_the_gravest_reason_and_the_alternatives_are_told() -> None:

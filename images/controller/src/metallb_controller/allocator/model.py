@@ -21,6 +21,7 @@ class Refusal(StrEnum):
     AVOIDED = "Avoided"
     DISABLED = "PoolDisabled"
     RESERVED = "Reserved"
+    IN_IPAM = "InUseInIPAM"
     RETAINED = "Retained"
     QUOTA = "QuotaReached"
     HELD = "Held"
@@ -31,6 +32,14 @@ class Refusal(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignUse:
+    """Addresses that an IPAM says are in use by others, and how it describes them."""
+
+    range: AddressRange
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSpace:
     """The address space of a pool, and what it gives to whom.
 
@@ -38,6 +47,7 @@ class PoolSpace:
     pool or another. With `avoid_buggy_ips` IPv4 addresses that end in .0 or .255 are none of the
     pool's. `is_disabled`: nobody new gets in. `namespace_quota`: so many addresses at most for the
     Services of one namespace; 0: any number.
+    Addresses in `foreign`, which do not overlap, are given to nobody.
     """
 
     ranges: tuple[AddressRange, ...] = ()
@@ -45,6 +55,7 @@ class PoolSpace:
     is_disabled: bool = False
     namespace_quota: int = 0
     reservations: tuple[Reservation, ...] = ()
+    foreign: tuple[ForeignUse, ...] = ()
 
 
 class Supply(NamedTuple):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from metallb.api.meta import ObjectKey
     from metallb.net.ranges import AddressRange
+    from metallb_controller.allocator.model import ForeignUse
     from metallb_controller.allocator.spaces import Span
 
 NO_POOL = Pool()
@@ -111,12 +112,26 @@ class PoolState:
         if family is not None:
             used = sum(family_of(address) is family for address in pool.held)
         total = sum(span.size for span in spans)
-        return Capacity(total, used, sum(span.free.count for span in spans))
+        return Capacity(total, used, sum(span.to_give for span in spans))
 
     def size(self, name: str, family: Family) -> int:
         """Count the addresses of one family, free or not."""
         spans = self._pools.get(name, NO_POOL).space.of_family(family)
         return sum(span.size for span in spans)
+
+    def used_by_others(self, name: str, family: Family | None = None) -> int:
+        """Count the addresses that others use, as an IPAM says, and that no Service holds."""
+        spans = self._pools.get(name, NO_POOL).space.spans
+        return sum(
+            span.free.count
+            for span in spans
+            if span.foreign and family in (None, span.range.family)
+        )
+
+    def foreign_use(self, address: IPAddress) -> ForeignUse | None:
+        """Tell how others use an address, as an IPAM says; None: they do not."""
+        span = self._spans.find(address)
+        return None if span is None else span.foreign
 
     def held_outside(self, name: str) -> list[IPAddress]:
         """Find the held addresses that the pool would not give (any more), in order."""

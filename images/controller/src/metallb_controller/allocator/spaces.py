@@ -2,13 +2,15 @@
 
 A pool's ranges are cut where its reservations begin and end. Each piece is a `Span`, whose free
 addresses belong to one *line* (nothing is reserved) or to one line for each namespace or Service
-that it is reserved for. A line knows which of its spans have free addresses, so finding the first
-free address looks neither at full spans nor at those of others.
+that it is reserved for. Ranges are cut also where others' use of them begins and ends, as an IPAM
+tells it; such a piece is in no line, so nobody gets its addresses. A line knows which of its spans
+have free addresses, so finding the first free address looks neither at full spans nor at those of
+others.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
     from metallb.api.meta import ObjectKey
     from metallb.domain.address_pools import Reservation
+    from metallb_controller.allocator.model import ForeignUse
 
 LineKey = tuple[Family, str, str]
 """A family, and for whom: a namespace and a Service's name; both empty: for all."""
@@ -31,7 +34,8 @@ LineKey = tuple[Family, str, str]
 class Span:
     """A piece of a range, with what of it is free.
 
-    `rank` is its place among its pool's, `size` the number of addresses that it has to give.
+    `rank` is its place among its pool's, `size` the number of addresses that it has to give. With
+    `foreign` others use it: what is free of it is given to nobody.
     """
 
     pool: str
@@ -40,6 +44,7 @@ class Span:
     rank: int
     size: int
     reservations: tuple[Reservation, ...] = ()
+    foreign: ForeignUse | None = None
     places: list[tuple[Line, int]] = field(default_factory=list)
 
     def take(self, number: int) -> None:
@@ -61,6 +66,11 @@ class Span:
     def gives(self, address: IPAddress) -> bool:
         """Tell whether an address of the range is one to give, be it free or not."""
         return not (self.free.avoids_ends and int(address) & 255 in (0, 255))
+
+    @property
+    def to_give(self) -> int:
+        """How many addresses of it somebody could get."""
+        return 0 if self.foreign else self.free.count
 
     def is_for(self, service: ObjectKey) -> bool:
         """Tell whether a Service may have addresses of it."""
@@ -113,6 +123,8 @@ class Space:
         self.spans = _spans(name, wanted)
         lines: dict[LineKey, list[Span]] = {}
         for span in self.spans:
+            if span.foreign:
+                continue
             family = span.range.family
             keys = {(family, item.namespace, item.service): None for item in span.reservations}
             for key in keys or {(family, "", ""): None}:
@@ -137,6 +149,7 @@ class Space:
 
 def _spans(name: str, wanted: PoolSpace) -> list[Span]:
     spans: list[Span] = []
+    foreign = _Foreign(wanted.foreign)
     for whole in wanted.ranges:
         avoids = wanted.avoid_buggy_ips and whole.family is Family.IPV4
         near = [
@@ -146,20 +159,45 @@ def _spans(name: str, wanted: PoolSpace) -> list[Span]:
             and item.range.first <= whole.last
             and whole.first <= item.range.last
         ]
-        for piece in _cut(whole, near):
+        cuts = [item.range for item in near]
+        cuts += [item.range for item in foreign.within(whole)]
+        for piece in _cut(whole, cuts):
             mine = tuple(
                 item for item in near if item.range.first <= piece.first <= item.range.last
             )
             free = FreeNumbers(piece.first, piece.last, avoid_ends=avoids)
-            spans.append(Span(name, piece, free, len(spans), free.count, mine))
+            others = foreign.at(piece)
+            spans.append(Span(name, piece, free, len(spans), free.count, mine, others))
     return spans
 
 
-def _cut(whole: AddressRange, reservations: Iterable[Reservation]) -> Iterator[AddressRange]:
-    """Cut a range where a reservation begins or ends."""
+class _Foreign:
+    """What others use, to be found by address: an IPAM may know of thousands."""
+
+    def __init__(self, uses: Iterable[ForeignUse]) -> None:
+        self._uses = sorted(uses, key=lambda item: item.range)
+        self._firsts = [(item.range.family, item.range.first) for item in self._uses]
+
+    def at(self, piece: AddressRange) -> ForeignUse | None:
+        """Give the use of a piece, which is cut where uses begin and end."""
+        return next(iter(self.within(piece)), None)
+
+    def within(self, whole: AddressRange) -> list[ForeignUse]:
+        """Give the uses of which some address is in a range."""
+        first = max(0, bisect_right(self._firsts, (whole.family, whole.first)) - 1)
+        after = bisect_left(self._firsts, (whole.family, whole.last + 1))
+        return [
+            item
+            for item in self._uses[first:after]
+            if item.range.family is whole.family and item.range.last >= whole.first
+        ]
+
+
+def _cut(whole: AddressRange, ranges: Iterable[AddressRange]) -> Iterator[AddressRange]:
+    """Cut a range where another begins or ends."""
     firsts = {whole.first}
-    for item in reservations:
-        firsts.update((item.range.first, item.range.last + 1))
+    for item in ranges:
+        firsts.update((item.first, item.last + 1))
     inside = sorted(first for first in firsts if whole.first <= first <= whole.last)
     for first, after in zip(inside, [*inside[1:], whole.last + 1], strict=True):
         yield AddressRange(whole.family, first, after - 1)

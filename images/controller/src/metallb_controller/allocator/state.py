@@ -170,6 +170,8 @@ class Allocator(PoolState):
         if span is not None and is_within:
             if not span.gives(address):
                 return Objection(Refusal.AVOIDED)
+            if span.foreign:
+                return Objection(Refusal.IN_IPAM)
             if not span.is_for(service):
                 return Objection(Refusal.RESERVED)
         kept_for = self._retention.services(address)

@@ -51,6 +51,12 @@ def _explained(
                 f"{address} is reserved for others (spec.reservations of {owner}); "
                 "request another one"
             )
+        case Refusal.IN_IPAM:
+            use = allocator.foreign_use(address)
+            by = f" by {use.description}" if use and use.description else ""
+            return RequestReason.ADDRESS_IN_IPAM, (
+                f"{address} is reserved in IPAM{by}; request another one, or remove it there"
+            )
         case Refusal.RETAINED:
             return RequestReason.ADDRESS_RETAINED, (
                 f"{address} is kept for Service {holder}, which is gone and may come back; "
@@ -128,6 +134,8 @@ def shortage(
     free = allocator.capacity(pool, family).free
     reserved = free - allocator.free_count(pool, family, service)
     kept = f", {reserved} of them reserved for others" if reserved else ""
+    if foreign := allocator.used_by_others(pool, family):
+        kept += f", {foreign} of them reserved in IPAM"
     return Shortage(
         RequestReason.EXHAUSTED,
         f"{owner} has no free {family} address ({size} in its ranges{kept})",

@@ -92,6 +92,11 @@ class Assignments:
         )
         self._pools = PoolIndex(self._observed.pools.values())
 
+    def unmet(self) -> list[ObjectKey]:
+        """Give the Services that do not have all that they ask for, the senior ones first."""
+        found = (key for key, verdict in self.verdicts.items() if verdict.problems)
+        return sorted(found, key=self.seniority)
+
     def seniority(self, key: ObjectKey) -> tuple[str, str, str]:
         """Sort key of a Service: the older first."""
         service = self._observed.services.get(key)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from metallb.api.fields import Problem
     from metallb.api.meta import ObjectKey, Reference
     from metallb.domain.address_pools import AddressPool
+    from metallb_controller.allocator.model import ForeignUse
     from metallb_controller.reconcile.observed import Observed
 
 
@@ -55,6 +56,8 @@ class Catalogue:
         self._objects: dict[ConfigKind, dict[ObjectKey, Any]] = {kind: {} for kind in ConfigKind}
         self._problems: Mapping[tuple[str, ObjectKey], tuple[Problem, ...]] = {}
         self._references: dict[str, Reference] = {}
+        self.foreign: tuple[ForeignUse, ...] = ()
+        """What others use, as an IPAM says; without overlaps."""
         self.spaces: dict[str, AddressSpace] = {}
         """What each pool hands out, by key."""
 
@@ -100,6 +103,7 @@ class Catalogue:
                 is_disabled=pool.is_disabled,
                 namespace_quota=pool.namespace_quota,
                 reservations=pool.reservations,
+                foreign=self.foreign,
             )
             for key, pool in self._observed.pools.items()
         }

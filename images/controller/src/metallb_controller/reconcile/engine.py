@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from metallb.api.speakers import Speaker
     from metallb.api.virtual_ips import VirtualIP
     from metallb.net.addresses import IPAddress
+    from metallb_controller.allocator.model import ForeignUse
     from metallb_controller.reconcile.agenda import Touched
     from metallb_controller.reconcile.model import Action, PostEvent, Result, Write
     from metallb_controller.reconcile.reports import Report
@@ -85,6 +86,7 @@ class Reconciler:
         self._epoch_offset: float | None = None
         self._pools_changed = True
         self._nodes_changed = True
+        self._foreign_changed = False
         self._pace = Pace(
             self._settings.status_delay_seconds, self._settings.status_interval_seconds
         )
@@ -160,6 +162,11 @@ class Reconciler:
         """Take in an entry of the speakers' roll."""
         self._nodes_changed |= self.observed.roll.observe(name, speaker, now)
 
+    def observe_foreign(self, uses: tuple[ForeignUse, ...]) -> None:
+        """Take in what others use, as an IPAM says; the uses do not overlap."""
+        self._foreign_changed |= uses != self.catalogue.foreign
+        self.catalogue.foreign = uses
+
     def observe_endpoint_slice(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         """Take in a change of an EndpointSlice."""
         for key in self.observed.endpoints.observe(old, new):
@@ -227,6 +234,8 @@ class Reconciler:
         if self._pools_changed:
             self._refresh_pools(now)
             self._look_at_services()
+        elif self._foreign_changed:
+            self._refresh_foreign()
         if self._nodes_changed:
             self._refresh_nodes(now)
         self._review(now)
@@ -257,6 +266,7 @@ class Reconciler:
             or agenda.later
             or self._pools_changed
             or self._nodes_changed
+            or self._foreign_changed
         )
 
     @property
@@ -274,7 +284,7 @@ class Reconciler:
         return min((time for time in times if time is not None), default=None)
 
     def _refresh_pools(self, now: float) -> None:
-        self._pools_changed = False
+        self._pools_changed = self._foreign_changed = False
         for pool, about in self.catalogue.refresh():
             held = self.allocator.capacity(pool.key).used
             self._events.append(self._reports.released_by(pool, about, held))
@@ -285,6 +295,13 @@ class Reconciler:
             item.is_weighted for pool in self.observed.pools.values() for item in pool.bgp
         )
         self._refresh_nodes(now)
+
+    def _refresh_foreign(self) -> None:
+        """Let the allocator know the pools; those who were refused something may have it now."""
+        self._foreign_changed = False
+        self.allocator.set_pools(self.catalogue.pool_spaces())
+        self._agenda.services.update(dict.fromkeys(self.assignments.unmet()))
+        self._agenda.pools.update(dict.fromkeys(self.observed.pools))
 
     def _refresh_nodes(self, now: float) -> None:
         self._nodes_changed = False

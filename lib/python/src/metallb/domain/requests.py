@@ -74,6 +74,7 @@ class RequestReason(StrEnum):
     ADDRESS_NOT_IN_POOLS = "RequestedAddressOutsidePools"
     ADDRESS_IN_USE = "RequestedAddressInUse"
     ADDRESS_RESERVED = "RequestedAddressReserved"
+    ADDRESS_IN_IPAM = "RequestedAddressInIPAM"
     ADDRESS_RETAINED = "RequestedAddressRetained"
     SHARING_REFUSED = "SharingRefused"
     ADDRESS_FULL = "SharedAddressFull"
