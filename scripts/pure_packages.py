@@ -12,6 +12,7 @@ PURE_PACKAGES = {
     "metallb_controller.allocator": "tests/controller/allocator",
     "metallb_controller.placement": "tests/controller/placement",
     "metallb_controller.reconcile": "tests/controller/reconcile",
+    "metallb_controller.ipam": "tests/controller/ipam",
     "metallb_controller.migrate": "tests/controller/migrate",
     "metallb_speaker.bgp": "tests/speaker/bgp",
     "metallb_speaker.l2": "tests/speaker/l2",

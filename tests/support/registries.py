@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import ip_address
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -43,9 +44,13 @@ def controller_registry() -> CollectorRegistry:
         service_object("a"),
         service_object("b", created="2026-01-02T00:00:00Z"),
     )
-    term = SimpleNamespace(
-        reconciler=leader.reconciler, is_loaded=True, mirrors=(_mirror(),), queued_writes=0
+    ipam = SimpleNamespace(
+        last_success_at=0.0, conflicts=(), errors=Counter(), objects=0, foreign=0
     )
+    term = SimpleNamespace(
+        reconciler=leader.reconciler, is_loaded=True, mirrors=(_mirror(),), queued_writes=0,
+        ipam=ipam,
+    )  # fmt: skip
     metrics = ControllerMetrics(lambda: term)
     vip = world.vips()[str(VIP)]
     metrics.count_write(DeleteVirtualIP(vip_target(VIP), vip), Outcome.DONE, 0.01)

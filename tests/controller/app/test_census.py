@@ -35,6 +35,7 @@ class ShownTerm:
     is_loaded: bool = True
     mirrors: Any = ()
     queued_writes: int = 0
+    ipam: Any = None
 
 
 def mirror(*, is_failing: bool = False, events: int = 0, unreadable: int = 0) -> SimpleNamespace:

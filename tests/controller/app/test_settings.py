@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from metallb.api.classes import Rebalancing, RebalancingPolicy
+from metallb_controller.app.netbox import NetBoxSettings
 from metallb_controller.app.settings import read_settings
+from metallb_controller.ipam.netbox import Labels
 
 
 def test_in_a_pod_nothing_need_be_said() -> None:
@@ -64,6 +66,7 @@ def test_what_classes_do_not_say_is_said_by_the_settings() -> None:
         (["--rebalancing-policy", "Sometimes"], "invalid choice"),
         (["--lease-seconds", "5"], "at least four times --lease-retry-seconds"),
         (["--log-level", "loud"], "invalid choice"),
+        (["--ipam-netbox-url", "https://n"], "needs --ipam-netbox-tag"),
         (["--metrics-port", "web"], "invalid int value"),
         (["--what"], "unrecognized arguments"),
     ],
@@ -75,3 +78,14 @@ def test_what_is_wrong_is_told(
         read_settings(arguments, {})
     assert caught.value.code == 2
     assert words in capsys.readouterr().err
+
+
+def test_an_ipam_is_off_unless_it_is_named() -> None:
+    assert read_settings([], {}).netbox is None
+    given = ["--ipam-netbox-url=https://n", "--ipam-netbox-tag=k8s", "--ipam-secret-dir=/s"]
+    found = read_settings([*given, "--ipam-interval-seconds=30"], {})
+    assert found.netbox == NetBoxSettings("https://n", Labels("k8s"), Path("/s"))
+    assert found.ipam_interval_seconds == 30
+    found = read_settings([*given, "--ipam-netbox-vrf-id=3"], {})
+    assert found.netbox is not None
+    assert found.netbox.labels.vrf_id == 3

@@ -31,6 +31,7 @@ COUNTS = {
     "metallb_controller_nodes_eligible", "metallb_controller_nodes_refused",
     "metallb_controller_queued_writes", "metallb_controller_services_undecided",
     "metallb_controller_services_waiting", "metallb_controller_speakers_present",
+    "metallb_ipam_conflicts", "metallb_ipam_foreign_addresses", "metallb_ipam_objects",
 }  # fmt: skip
 """Gauges whose name says what they count."""
 
@@ -81,7 +82,7 @@ def test_names_say_what_is_counted(title: str) -> None:
         assert row.help.endswith("."), row.name
         if row.name in COUNTS | STATES or OF_METALLB.fullmatch(row.name):
             continue
-        ends = {"counter": "_total", "histogram": "_seconds"}
+        ends = {"counter": "_total", "gauge": "_timestamp_seconds", "histogram": "_seconds"}
         assert row.name.endswith(ends[row.kind]), row.name
 
 

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from metallb.api.conditions import ClassCondition
 from metallb.net.addresses import Family, family_of
+from metallb_controller.app.ipam_census import ipam_families
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from metallb.api.ip_address_pools import IPAddressPool
     from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.reflector import Reflector
+    from metallb_controller.app.ipam import IpamSync
     from metallb_controller.reconcile.assignments import Verdict
     from metallb_controller.reconcile.engine import Reconciler
 
@@ -58,6 +60,10 @@ class Term(Protocol):
         """The mirrors of all kinds."""
 
     @property
+    def ipam(self) -> IpamSync | None:
+        """What keeps an IPAM told; None: there is none."""
+
+    @property
     def queued_writes(self) -> int:
         """Writes that wait for their turn."""
 
@@ -77,6 +83,7 @@ class Census(Collector):
         yield from _pools(reconciler)
         yield from _services(reconciler)
         yield from _nodes(reconciler)
+        yield from ipam_families(None if term is None else term.ipam)
 
 
 def _client(term: Term | None) -> Iterator[Metric]:

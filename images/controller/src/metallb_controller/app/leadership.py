@@ -31,6 +31,7 @@ from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.adoption import Adoption
+from metallb_controller.app.ipam import FIRST_READ_SECONDS, IpamSync, connect
 from metallb_controller.app.native_statuses import NativeStatuses
 from metallb_controller.app.resources import (
     BGP_STATUSES,
@@ -140,7 +141,21 @@ class Leadership:
         feed_pool = {target: pools[part].feed for target, part in _STATUS_KINDS.items()}
         self._follow(reading, writing, parts)
         self._adoption = Adoption(settings, reading, writing, events, self._services, self._vips)
+        self.ipam = self._follow_ipam()
         self._writer = Writer(writing, self._vips.feed, self._services.feed, feed_pool)
+
+    def _follow_ipam(self) -> IpamSync | None:
+        """Set up what keeps an IPAM told, if there is one."""
+        settings = self._settings
+        if settings.netbox is None:
+            return None
+        return IpamSync(
+            connect(settings.netbox),
+            self.reconciler,
+            self._events,
+            self._wake.set,
+            settings.ipam_interval_seconds,
+        )
 
     def _follow(self, reading: ApiClient, writing: ApiClient, parts: list[Reflector[Any]]) -> None:
         """Set up what follows: statuses that no address depends on."""
@@ -191,6 +206,7 @@ class Leadership:
     def _on_service(self, key: Key, old: Service | None, new: Service | None) -> None:
         self.reconciler.observe_service(ObjectKey(*key) if new is None else new.meta.key, new)
         self._adoption.look_again()
+        self._look_at_ipam()
         self._wake.set()
 
     def _on_pool(self, source: Source, key: Key, old: object, new: object) -> None:
@@ -209,6 +225,7 @@ class Leadership:
         self._validity.observe(source.kind, key, found, status)
         if source.part is not None:
             self.reconciler.observe_config(source.part, key, found)
+            self._look_at_ipam()
             self._wake.set()
 
     def _on_namespace(self, key: Key, old: Namespace | None, new: Namespace | None) -> None:
@@ -230,10 +247,15 @@ class Leadership:
         self.reconciler.observe_vip(address_from_name(key[1]), new)
         self._adoption.look_again()
         self._native.look_again()
+        self._look_at_ipam()
         self._wake.set()
 
     def _on_native(self, key: Key, old: object, new: object) -> None:
         self._look_at_native()
+
+    def _look_at_ipam(self) -> None:
+        if self.ipam is not None:
+            self.ipam.look_again()
 
     def _look_at_native(self) -> None:
         self._native.look_again()
@@ -266,6 +288,7 @@ class Leadership:
                 len(self._vips),
                 len(self._services),
             )
+            await self._ask_ipam(supervisor)
             for number in range(self._settings.concurrent_writes):
                 supervisor.start(f"write-{number}", self._work())
             supervisor.start("decide", self._decide())
@@ -279,6 +302,19 @@ class Leadership:
             await supervisor.cancel()
             gc.set_threshold(*usual)
             gc.unfreeze()
+
+    async def _ask_ipam(self, supervisor: Supervisor) -> None:
+        """Begin with the IPAM, if there is one: what others use is known before the first decision,
+        unless it does not say so in time.
+        """
+        if self.ipam is None:
+            return
+        supervisor.start("ipam", self.ipam.run())
+        try:
+            async with asyncio.timeout(FIRST_READ_SECONDS):
+                await self.ipam.has_read.wait()
+        except TimeoutError:
+            log.warning("the IPAM does not answer; addresses are given without it")
 
     async def _all_synced(self, supervisor: Supervisor) -> None:
         waiting = asyncio.create_task(self._wait_for_mirrors())

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from metallb.api.classes import Rebalancing, RebalancingPolicy
 from metallb.kube.election import ElectionSettings
+from metallb_controller.app.netbox import NetBoxSettings
+from metallb_controller.ipam.netbox import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,6 +41,10 @@ class Settings:
     """What holds for classes that do not say it themselves."""
     load_balancer_class: str = ""
     """`spec.loadBalancerClass` of the Services that MetalLB's pools serve; empty: those without."""
+    netbox: NetBoxSettings | None = None
+    """The IPAM that is kept told of our addresses; None: there is none."""
+    ipam_interval_seconds: float = 60.0
+    """How often all that it says is read."""
     concurrent_writes: int = 32
     """More gain nothing: a real API server is at its best with about so many connections."""
     election: ElectionSettings = field(default_factory=ElectionSettings)
@@ -76,12 +82,15 @@ def read_settings(
         "--load-balancer-class", "--lb-class", default="",
         help="that of the Services which pools serve; without it, of those that have none",
     )  # fmt: skip
+    _add_ipam(parser)
     parser.add_argument("--concurrent-writes", type=int, default=32)
     parser.add_argument("--lease-seconds", type=float, default=9.0)
     parser.add_argument("--lease-retry-seconds", type=float, default=1.5)
     given = parser.parse_args(arguments)
     if given.lease_seconds < 4 * given.lease_retry_seconds:
         parser.error("--lease-seconds must be at least four times --lease-retry-seconds")
+    if given.ipam_netbox_url and not given.ipam_netbox_tag:
+        parser.error("--ipam-netbox-url needs --ipam-netbox-tag, which nobody else's objects have")
     election = ElectionSettings(
         lease_seconds=given.lease_seconds,
         retry_seconds=given.lease_retry_seconds,
@@ -104,6 +113,26 @@ def read_settings(
             given.rebalancing_moves_per_minute,
         ),
         load_balancer_class=given.load_balancer_class,
+        netbox=_netbox(given),
+        ipam_interval_seconds=given.ipam_interval_seconds,
         concurrent_writes=given.concurrent_writes,
         election=election,
     )
+
+
+def _add_ipam(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--ipam-netbox-url", default="", help="of NetBox, without /api; none: off")
+    parser.add_argument("--ipam-netbox-tag", default="", help="slug; each cluster has its own")
+    parser.add_argument("--ipam-netbox-vrf-id", type=int, help="without it: the global table")
+    parser.add_argument(
+        "--ipam-secret-dir", type=Path, default=Path("/etc/metallb/ipam"),
+        help="has the files token and, if NetBox needs it, ca.crt",
+    )  # fmt: skip
+    parser.add_argument("--ipam-interval-seconds", type=float, default=60.0)
+
+
+def _netbox(given: argparse.Namespace) -> NetBoxSettings | None:
+    if not given.ipam_netbox_url:
+        return None
+    labels = Labels(given.ipam_netbox_tag, given.ipam_netbox_vrf_id)
+    return NetBoxSettings(given.ipam_netbox_url, labels, given.ipam_secret_dir)
