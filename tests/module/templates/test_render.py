@@ -164,6 +164,25 @@ def test_liveness_reaches_the_speaker(chart: Chart) -> None:
     assert "--hold-down-seconds=0" in arguments
 
 
+def test_an_ipam_reaches_the_controller_with_its_secret(chart: Chart) -> None:
+    netbox = {"url": "https://netbox.example.com", "tag": "k8s", "vrfID": 3, "secretName": "box"}
+    for own in (False, True):
+        case = Case(own_certificate=own)
+        found = chart.render_with(case, ipam={"netbox": netbox, "readIntervalSeconds": 30})
+        arguments = _arguments(found, "Deployment", "controller")
+        assert {item for item in arguments if item.startswith("--ipam")} == {
+            "--ipam-netbox-url=https://netbox.example.com", "--ipam-netbox-tag=k8s",
+            "--ipam-netbox-vrf-id=3", "--ipam-secret-dir=/etc/metallb/ipam",
+            "--ipam-interval-seconds=30",
+        }  # fmt: skip
+        spec = pod_spec(find(found, "Deployment", "controller"))
+        volumes = {item["name"]: item for item in spec["volumes"]}
+        assert volumes["ipam"]["secret"] == {"secretName": "box", "optional": True}
+    plain = chart.render_with(Case())
+    assert "--ipam" not in str(_arguments(plain, "Deployment", "controller"))
+    assert "'ipam'" not in str(find(plain, "Deployment", "controller"))
+
+
 def test_defaults_of_bgp_reach_the_speaker(chart: Chart) -> None:
     bfd = {"receiveIntervalMilliseconds": 50, "transmitIntervalMilliseconds": 60,
            "detectMultiplier": 4}  # fmt: skip

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from metallb_controller.app.settings import read_settings as read_controller
+from metallb_controller.ipam.netbox import Labels
 from metallb_lab.operator.module import load_module
 from metallb_speaker.settings import read_settings as read_speaker
 from module.templates.rendering import (
@@ -111,7 +112,22 @@ def _check_controller(container: Manifest, given: dict[str, Any]) -> None:
     assert told.rebalancing.policy == rebalancing.get("policy", "Automatic")
     assert told.rebalancing.delay_seconds == rebalancing.get("delaySeconds", 10)
     assert told.rebalancing.moves_per_minute == rebalancing.get("movesPerMinute", 60)
+    _check_ipam(container, given.get("ipam", {}))
     _check_requests(container, given.get("controller", {}))
+
+
+def _check_ipam(container: Manifest, given: dict[str, Any]) -> None:
+    told, netbox = read_controller(container["args"], {}), given.get("netbox")
+    mounts = {item["name"]: item["mountPath"] for item in container.get("volumeMounts", [])}
+    if not netbox:
+        assert told.netbox is None
+        assert "ipam" not in mounts
+        return
+    assert told.netbox is not None
+    assert told.netbox.url == netbox["url"]
+    assert told.netbox.labels == Labels(netbox["tag"], netbox.get("vrfID"))
+    assert str(told.netbox.secret_dir) == mounts["ipam"]
+    assert told.ipam_interval_seconds == given.get("readIntervalSeconds", 60)
 
 
 def _check_speaker(container: Manifest, given: dict[str, Any]) -> None:
