@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -60,7 +61,10 @@ class NetBoxServer:
     _numbers: int = 0
     _runner: web.AppRunner | None = None
 
-    async def start(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    async def start(
+        self, tls: ssl.SSLContext | None = None, listening: socket.socket | None = None
+    ) -> None:
+        """Begin to serve, on any port of loopback, or on a socket that is bound already."""
         app = web.Application(middlewares=[self._serve])
         app.router.add_get("/api/ipam/ip-addresses/", self._list_addresses)
         app.router.add_post("/api/ipam/ip-addresses/", self._create_address)
@@ -71,10 +75,10 @@ class NetBoxServer:
         app.router.add_post("/api/extras/tags/", self._create_tag)
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, ssl_context=tls)
-        await site.start()
-        scheme = "http" if tls is None else "https"
-        self.url = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}"
+        bound = listening or socket.create_server(("127.0.0.1", 0))
+        await web.SockSite(self._runner, bound, ssl_context=tls).start()
+        host, port = bound.getsockname()
+        self.url = f"{'http' if tls is None else 'https'}://{host}:{port}"
 
     async def stop(self) -> None:
         if self._runner is not None:
