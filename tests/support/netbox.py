@@ -1,8 +1,8 @@
 """A small NetBox: what its REST API does with IP addresses and tags, as far as we use it.
 
-`tests/controller/app/test_netbox.py` can be run against the real one too (`METALLB_NETBOX_URL`):
-what this one answers is held to what that one does. It also misbehaves, on order: `faults` has one
-item for each of the next requests, None for one that is served as usual.
+What we count on is asked of this one by a test, and can be asked of a real one: see
+`support.netbox_check`. It also misbehaves, on order: `faults` has one item for each of the next
+requests, None for one that is served as usual.
 """
 
 from __future__ import annotations

@@ -352,11 +352,9 @@ def test_what_others_use_is_given_to_nobody() -> None:
     made.set_pools({"p": PoolSpace(ranges, reservations=(team,), foreign=foreign)})
     last_bytes = [int(item) & 255 for item in made.free_addresses("p", Family.IPV4, 9, service=A)]
     assert last_bytes == [2, 6, 7, 8]
-    assert made.capacity("p") == Capacity(10, 1, 4)
-    assert made.capacity("p", Family.IPV6) == Capacity(1, 0, 0)
-    assert made.used_by_others("p") == 5
-    assert made.used_by_others("p", Family.IPV4) == 4
-    assert made.used_by_others("q") == 0
+    assert made.capacity("p") == Capacity(10, 1, 4, 5)
+    assert made.capacity("p", Family.IPV6) == Capacity(1, 0, 0, 1)
+    assert made.capacity("p", Family.IPV4).foreign == 4
     assert made.available(Supply("p", Family.IPV6)) == 0
     for text in ("10.0.0.1", "10.0.0.3", "10.0.0.9", "fd00::1"):
         assert made.why_not("p", ip(text), B, ALONE) == Objection(Refusal.IN_IPAM)
@@ -368,7 +366,7 @@ def test_what_others_use_is_given_to_nobody() -> None:
     assert made.addresses_of(A) == (ip("10.0.0.4"),)
     made.release(ip("10.0.0.4"), A)
     assert made.why_not("p", ip("10.0.0.4"), A, ALONE) == Objection(Refusal.IN_IPAM)
-    assert made.used_by_others("p", Family.IPV4) == 5
+    assert made.capacity("p", Family.IPV4).foreign == 5
     made.check_invariants()
 
 

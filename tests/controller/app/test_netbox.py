@@ -1,8 +1,4 @@
-"""The client of NetBox, against a server that speaks its REST API.
-
-With `METALLB_NETBOX_URL` and `METALLB_NETBOX_TOKEN` the tests that only use the API are run against
-a real NetBox as well (its global table and VRFs are written to: use one that is for tests).
-"""
+"""The client of NetBox, against a small server that speaks its REST API."""
 
 from __future__ import annotations
 
@@ -22,6 +18,7 @@ from metallb_controller.ipam.model import Contents, Entry, IpamError, RefusedErr
 from metallb_controller.ipam.netbox import Labels
 from support.certificates import NAMES, PAIR, write_pair
 from support.netbox import Fault, NetBoxServer
+from support.netbox_check import check
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,6 +55,11 @@ async def client(server: NetBoxServer, secret: Path) -> AsyncIterator[NetBox]:
 
 def _client(server: NetBoxServer, secret: Path, **rest: Any) -> NetBox:
     return NetBox(NetBoxSettings(server.url + "/", LABELS, secret, **rest))
+
+
+async def test_the_small_server_does_what_we_count_on(server: NetBoxServer, secret: Path) -> None:
+    """The same is asked of a real NetBox by hand: see `support.netbox_check`."""
+    await check(server.url, secret)
 
 
 async def test_an_address_is_registered_changed_and_released(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from metallb.net.ranges import parse_range
 from metallb_controller.allocator.model import ForeignUse
-from support.objects import advertisement_object, pool_object, service_object
+from support.objects import NAMESPACE, advertisement_object, pool_object, service_object
 from support.outcomes import REQUEST, settled, words
 
 ADV = advertisement_object()
@@ -26,6 +26,9 @@ def test_a_used_address_is_avoided_and_given_when_it_is_free_in_the_ipam() -> No
     _, reason, message = words(world, "two", REQUEST)
     assert reason == "NoFreeAddress"
     assert "2 in its ranges, 1 of them reserved in IPAM" in message
+    pool = world.objects["IPAddressPool", NAMESPACE, "front"]
+    said = {item["type"]: item["message"] for item in pool["status"]["conditions"]}
+    assert said["Exhausted"] == "1 of 2 addresses are held, 1 are reserved in IPAM"
     leader.reconciler.observe_foreign(())
     leader.settle()
     assert world.addresses("two") == ["10.0.0.1"]

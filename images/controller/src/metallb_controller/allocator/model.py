@@ -108,8 +108,12 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """Addresses of a pool: how many there are, are held (also outside its ranges), are free."""
+    """Addresses of a pool: how many there are, are held (also outside its ranges), are free.
+
+    `foreign` are neither held nor free: others use them, as an IPAM says.
+    """
 
     total: int
     used: int
     free: int
+    foreign: int = 0

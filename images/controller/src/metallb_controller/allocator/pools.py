@@ -112,21 +112,13 @@ class PoolState:
         if family is not None:
             used = sum(family_of(address) is family for address in pool.held)
         total = sum(span.size for span in spans)
-        return Capacity(total, used, sum(span.to_give for span in spans))
+        foreign = sum(span.free.count for span in spans if span.foreign)
+        return Capacity(total, used, sum(span.to_give for span in spans), foreign)
 
     def size(self, name: str, family: Family) -> int:
         """Count the addresses of one family, free or not."""
         spans = self._pools.get(name, NO_POOL).space.of_family(family)
         return sum(span.size for span in spans)
-
-    def used_by_others(self, name: str, family: Family | None = None) -> int:
-        """Count the addresses that others use, as an IPAM says, and that no Service holds."""
-        spans = self._pools.get(name, NO_POOL).space.spans
-        return sum(
-            span.free.count
-            for span in spans
-            if span.foreign and family in (None, span.range.family)
-        )
 
     def foreign_use(self, address: IPAddress) -> ForeignUse | None:
         """Tell how others use an address, as an IPAM says; None: they do not."""

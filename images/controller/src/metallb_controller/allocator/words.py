@@ -131,11 +131,11 @@ def shortage(
         return Shortage(RequestReason.POOL_DISABLED, _disabled(pool))
     if allocator.room(pool, service.namespace) <= new:
         return Shortage(RequestReason.QUOTA_REACHED, _quota(pool, space.namespace_quota))
-    free = allocator.capacity(pool, family).free
-    reserved = free - allocator.free_count(pool, family, service)
+    capacity = allocator.capacity(pool, family)
+    reserved = capacity.free - allocator.free_count(pool, family, service)
     kept = f", {reserved} of them reserved for others" if reserved else ""
-    if foreign := allocator.used_by_others(pool, family):
-        kept += f", {foreign} of them reserved in IPAM"
+    if capacity.foreign:
+        kept += f", {capacity.foreign} of them reserved in IPAM"
     return Shortage(
         RequestReason.EXHAUSTED,
         f"{owner} has no free {family} address ({size} in its ranges{kept})",

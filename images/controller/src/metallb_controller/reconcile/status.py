@@ -154,11 +154,13 @@ def _conflict(facts: PoolFacts) -> Condition:
 
 def _exhausted(facts: PoolFacts) -> Condition:
     exhausted = facts.capacity.free == 0 and facts.capacity.total > 0
+    foreign = facts.capacity.foreign
+    others = f", {foreign} are reserved in IPAM" if foreign else ""
     return Condition(
         ClassCondition.EXHAUSTED,
         exhausted,
         "NoFreeAddress" if exhausted else "FreeAddresses",
-        f"{facts.capacity.used} of {facts.capacity.total} addresses are held",
+        f"{facts.capacity.used} of {facts.capacity.total} addresses are held{others}",
     )
 
 
