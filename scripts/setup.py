@@ -8,6 +8,7 @@
     python3 scripts/setup.py pods      both of these, and what runs images as pods
     python3 scripts/setup.py test      the lab, images, and the browser that shows the form
     python3 scripts/setup.py bench     the lab, and the programs that benchmarks measure beside ours
+    python3 scripts/setup.py guest     the lab, and what the kernel of `make guest` is built of
 
 Runs on the machine's own Python (3.11 or newer) and its standard library alone. Distribution
 packages come from apt; what is Python comes by uv from `uv.lock` into `.venv`. uv is the one on the
@@ -88,11 +89,24 @@ TEST_NEEDS = (
     *ROUTER_NEEDS,
     Need("gobgpd", "gobgpd", "is a router with which our speakers hold sessions"),
     Need("/usr/sbin/bgpctl", "openbgpd", "is a router with which our speakers hold sessions"),
+    Need("linux.uml", "user-mode-linux", "is a kernel with VRF, in which tests of it run"),
+    Need("pmbmpd", "pmacct", "is a collector that our speakers tell of their sessions by BMP"),
     Need("chromium", "chromium", "shows the form of the settings to its tests"),
     Need("prometheus", "prometheus", "scrapes the lab, for the dashboards to be tested"),
     Need("promtool", "prometheus", "judges the alerting rules and plays their cases"),
 )
 BENCH_NEEDS = (Need("keepalived", "keepalived", "is the peer of the fail-over benchmark"),)
+KERNEL_SOURCE = "/usr/src/linux-source-6.12.tar.xz"
+GUEST_NEEDS = (
+    ROUTER_NEEDS[0],
+    Need(KERNEL_SOURCE, "linux-source-6.12", "is the source of a kernel with TCP-AO"),
+    Need("xz", "xz-utils", "unpacks it"),
+    Need("make", "make", "builds it"),
+    Need("gcc", "gcc", "compiles it"),
+    Need("flex", "flex", "reads its configuration"),
+    Need("bison", "bison", "reads its configuration"),
+    Need("bc", "bc", "computes its constants"),
+)
 VENV_NEED = Need("ensurepip", "python3-venv", "makes the virtual environment that uv is put into")
 
 PROGRAMS = (
@@ -113,6 +127,7 @@ LEVELS: Mapping[str, Sequence[Need]] = {
     "pods": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS),
     "test": (*LAB_NEEDS, *IMAGE_NEEDS[1:], *POD_NEEDS, *TEST_NEEDS),
     "bench": (*LAB_NEEDS, *ROUTER_NEEDS, *BENCH_NEEDS),
+    "guest": (*LAB_NEEDS, *GUEST_NEEDS),
 }
 OF_THE_LAB = "the lab makes network namespaces and opens raw sockets in them"
 ROOT_LEVELS = {
@@ -122,6 +137,7 @@ ROOT_LEVELS = {
     "module": "images are made of files that belong to root, in mount namespaces",
     "test": OF_THE_LAB,
     "bench": OF_THE_LAB,
+    "guest": OF_THE_LAB,
 }
 """What only root can use, and why."""
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-ROUTERS: Final = ("BIRD 2", "FRR 8.4", "GoBGP 3", "OpenBGPD 7.7", "ExaBGP 5")
+ROUTERS: Final = ("BIRD 2", "FRR 8.4", "GoBGP 3", "OpenBGPD 7.7", "ExaBGP 5", "pmacct 1.7")
 _BIRD: Final = "tests/interop/test_bgp_bird.py::"
 _FRR: Final = "tests/interop/test_bgp_frr.py::"
 _OTHERS: Final = "tests/interop/test_bgp_others.py::"
+_PMACCT: Final = "tests/interop/test_bmp_pmacct.py::"
 
 _EVERY: Final = "test_routes_arrive_with_every_attribute_and_go"
 _ALL: Final = {
@@ -27,7 +28,11 @@ def _both(name: str, frr: str | None = None) -> dict[str, str]:
 
 
 def _others(name: str, *routers: str) -> dict[str, str]:
-    return dict.fromkeys(routers or ROUTERS[2:], _OTHERS + name)
+    return dict.fromkeys(routers or ROUTERS[2:5], _OTHERS + name)
+
+
+def _pmacct(name: str) -> dict[str, str]:
+    return {"pmacct 1.7": _PMACCT + name}
 
 
 CLAIMS: Final[dict[str, dict[str, str]]] = {
@@ -85,6 +90,16 @@ CLAIMS: Final[dict[str, dict[str, str]]] = {
         "FRR 8.4": _FRR + "test_an_internal_peer_hears_the_local_preference"
     },
     "local ASN": {"FRR 8.4": _FRR + "test_a_changed_local_asn_says_why"},
+    "BMP: sessions, routes with their attributes, withdrawal, termination": _pmacct(
+        "test_a_session_is_told_from_its_beginning_to_its_end"
+    ),
+    "BMP: who ended a session, and how": _pmacct(
+        "test_an_end_that_the_router_makes_has_its_reason"
+    ),
+    "BMP: all anew for a collector that comes later": _pmacct(
+        "test_a_collector_that_comes_later_hears_what_the_router_has"
+    ),
+    "BMP: more routes than an UPDATE holds": _pmacct("test_long_messages_are_understood"),
 }
 
 HEAD: Final = """# Interoperability of BGP
@@ -93,6 +108,9 @@ What was proved with whom. Every mark is a test in which the router itself was a
 gap is something that we have not tried with that router, or that it cannot do. The table is printed
 by `tests/interop/matrix.py`, which names the test behind each mark, and is held to it by
 `tests/interop/test_matrix.py`. BFD has tests of its own beside these.
+
+pmacct is a collector of BMP, which hears of a session with BIRD. Its release 1.7.7 does not read
+path identifiers of routes that a peer is sent, nor an IPv6 next hop of IPv4 routes.
 
 """
 

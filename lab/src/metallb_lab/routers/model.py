@@ -1,4 +1,7 @@
-"""What all routers have in common: how they are started, and the words in which they are read."""
+"""What all routers have in common: how they are started, and the words in which they are read.
+
+A `Program` is only started and ended; a `Router` can also be asked for sessions and routes.
+"""
 
 from __future__ import annotations
 
@@ -61,10 +64,10 @@ class RouterBfd:
     raw: Any = field(repr=False, default=None)
 
 
-class Router(ABC):
-    """A router in a namespace; use as an asynchronous context manager."""
+class Program(ABC):
+    """A program of others in a namespace; use as an asynchronous context manager."""
 
-    name = "router"
+    name = "program"
 
     def __init__(
         self, instance: Instance, namespace: str, configuration: str, name: str | None = None
@@ -90,30 +93,22 @@ class Router(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Start the router, and wait until it can be asked."""
-
-    @abstractmethod
-    async def sessions(self) -> Mapping[str, RouterSession]:
-        """Give the BGP sessions by the peer's address."""
-
-    @abstractmethod
-    async def routes(self) -> list[RouterRoute]:
-        """Give the routes that came from peers."""
+        """Start it, and wait until it can be asked."""
 
     async def stop(self) -> None:
-        """End the router as its user would; it can be started again."""
+        """End it as its user would; it can be started again."""
         ending, self.processes = self.processes, []
         await asyncio.gather(*(process.stop() for process in reversed(ending)))
 
     async def kill(self) -> None:
-        """End the router with SIGKILL."""
+        """End it with SIGKILL."""
         ending, self.processes = self.processes, []
         await asyncio.gather(*(process.kill() for process in ending))
 
     async def run_process(
         self, name: str, *command: str, environment: Mapping[str, str] | None = None
     ) -> Process:
-        """Start one process of the router."""
+        """Start one process of it."""
         process = Process(
             self.instance,
             f"{self.directory.name}-{name}" if name != self.name else self.directory.name,
@@ -126,14 +121,14 @@ class Router(ABC):
         return process
 
     def write(self, name: str, text: str) -> Path:
-        """Write a file of the router's."""
+        """Write a file of its own."""
         path = self.directory / name
         path.write_text(text)
         path.chmod(0o600)
         return path
 
     async def ask(self, *command: str) -> str:
-        """Run a tool of the router's in its namespace; raises RouterError."""
+        """Run a tool of its in its namespace; raises RouterError."""
         process = await asyncio.create_subprocess_exec(
             "ip",
             *("netns", "exec", self.namespace),
@@ -149,7 +144,7 @@ class Router(ABC):
         return out.decode(errors="replace")
 
     async def answering(self, question: Callable[[], Awaitable[object]]) -> None:
-        """Wait until the router answers; raises RouterError."""
+        """Wait until it answers; raises RouterError."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -162,6 +157,31 @@ class Router(ABC):
                 await asyncio.sleep(POLL_SECONDS)
             else:
                 return
+
+    async def until(
+        self, look: Callable[[], Awaitable[bool]], says: Callable[[], str], seconds: float = 30.0
+    ) -> None:
+        """Look again and again until it holds; raises RouterError."""
+        deadline = time.monotonic() + seconds
+        while not await look():
+            if time.monotonic() > deadline:
+                logs = "\n".join(tail(item.log) for item in self.processes)
+                raise RouterError(f"{self.name}: not within {seconds} s: {says()}\n{logs}")
+            await asyncio.sleep(POLL_SECONDS)
+
+
+class Router(Program):
+    """A router in a namespace; use as an asynchronous context manager."""
+
+    name = "router"
+
+    @abstractmethod
+    async def sessions(self) -> Mapping[str, RouterSession]:
+        """Give the BGP sessions by the peer's address."""
+
+    @abstractmethod
+    async def routes(self) -> list[RouterRoute]:
+        """Give the routes that came from peers."""
 
     async def session_up(self, peer: str, *, seconds: float = 30.0) -> RouterSession:
         """Wait until a session is established; raises RouterError."""
@@ -192,14 +212,3 @@ class Router(ABC):
 
         await self.until(look, lambda: f"routes: {found}", seconds)
         return found
-
-    async def until(
-        self, look: Callable[[], Awaitable[bool]], says: Callable[[], str], seconds: float = 30.0
-    ) -> None:
-        """Look again and again until it holds; raises RouterError."""
-        deadline = time.monotonic() + seconds
-        while not await look():
-            if time.monotonic() > deadline:
-                logs = "\n".join(tail(item.log) for item in self.processes)
-                raise RouterError(f"{self.name}: not within {seconds} s: {says()}\n{logs}")
-            await asyncio.sleep(POLL_SECONDS)
