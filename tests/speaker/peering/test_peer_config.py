@@ -68,6 +68,7 @@ def test_an_interface_that_is_not_there_is_an_error_of_the_kernel() -> None:
 
 
 def test_keys_have_the_layout_of_the_kernel() -> None:
-    """`struct tcp_md5sig` and `struct tcp_ao_add` of linux/tcp.h: 216 and 288 bytes."""
+    """`struct tcp_md5sig`, `tcp_ao_add` and `tcp_ao_del` of linux/tcp.h."""
     assert sockets.MD5_KEY.size == 216
     assert sockets.AO_KEY.size == 288
+    assert sockets.AO_KEY_GONE.size == 144

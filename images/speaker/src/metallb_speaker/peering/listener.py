@@ -42,7 +42,7 @@ class Listener:
         self._sockets: list[socket.socket] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._keys: dict[Address, bytes] = {}
-        self._ao: set[Address] = set()
+        self._ao: dict[Address, TcpAoKey] = {}
         self.strangers = 0
         """Connections that nobody wanted."""
 
@@ -76,6 +76,10 @@ class Listener:
     def secure(self, configs: Iterable[tuple[Address, PeerConfig]]) -> None:
         """Have the kernel check the keys of the peers at these addresses, and of no others."""
         known = list(configs)
+        ao = {address: item.tcp_ao for address, item in known if item.tcp_ao is not None}
+        for address, ao_key in list(self._ao.items()):
+            if ao.get(address) != ao_key:  # first: no address may have keys of both kinds
+                self._delete_ao(address, self._ao.pop(address))
         wanted = {address: item.password for address, item in known if item.password}
         for address in self._keys.keys() - wanted.keys():
             self._set_key(address, None)
@@ -84,9 +88,9 @@ class Listener:
             for address, key in wanted.items()
             if self._keys.get(address) == key or self._set_key(address, key)
         }
-        for address, item in known:
-            if item.tcp_ao is not None:
-                self._add_ao(address, item.name, item.tcp_ao)
+        for address, ao_key in ao.items():
+            if address not in self._ao and self._add_ao(address, ao_key):
+                self._ao[address] = ao_key
 
     def _of_family(self, address: Address) -> list[socket.socket]:
         return [tcp for tcp in self._sockets if tcp.family == sockets.family_of(address)]
@@ -101,14 +105,22 @@ class Listener:
             return False
         return True
 
-    def _add_ao(self, address: Address, name: str, key: TcpAoKey) -> None:
-        for tcp in self._of_family(address):
-            try:
+    def _add_ao(self, address: Address, key: TcpAoKey) -> bool:
+        """Add a key; tells whether the kernel has it now."""
+        try:
+            for tcp in self._of_family(address):
                 sockets.add_ao_key(tcp, address, key)
-                self._ao.add(address)
-            except OSError as error:
-                if error.errno != errno.EEXIST:
-                    log.warning("peer %s: %s", name, sockets.words(error))
+        except OSError as error:
+            log.warning("listener: no TCP-AO key for %s: %s", address, sockets.words(error))
+            return False
+        return True
+
+    def _delete_ao(self, address: Address, key: TcpAoKey) -> None:
+        try:
+            for tcp in self._of_family(address):
+                sockets.delete_ao_key(tcp, address, key)
+        except OSError as error:
+            log.warning("listener: TCP-AO key of %s stays: %s", address, sockets.words(error))
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -126,9 +138,11 @@ class Listener:
     def _hand_over(self, tcp: socket.socket, where: tuple[str, int, int, int]) -> bool:
         address, interface = _read(where)
         peer = self._peer_at(address, interface)
-        if peer is None or self._is_unproved(peer.config, address):
+        if peer is None:
             return False
         try:
+            if self._is_unproved(peer.config, address, tcp):
+                return False
             sockets.prepare(tcp, peer.config)
             if peer.config.password is not None:  # it may have come before the listener's key
                 sockets.set_md5_key(tcp, address, peer.config.password)
@@ -137,10 +151,10 @@ class Listener:
             return False
         return peer.accept(tcp)
 
-    def _is_unproved(self, config: PeerConfig, address: Address) -> bool:
-        """Tell whether the kernel could not check a key that the peer must have."""
+    def _is_unproved(self, config: PeerConfig, address: Address, tcp: socket.socket) -> bool:
+        """Tell whether the kernel did not check a key that the peer must have."""
         has_key = config.password is None or address in self._keys
-        return not has_key or (config.tcp_ao is not None and address not in self._ao)
+        return not has_key or (config.tcp_ao is not None and not sockets.has_ao_key(tcp))
 
     def _peer_at(self, address: Address, interface: str | None) -> Peer | None:
         unnumbered = None

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _TCP_MD5SIG: Final = 14
 _TCP_AO_ADD_KEY: Final = 38
+_TCP_AO_DEL_KEY: Final = 39
+_TCP_AO_INFO: Final = 40
 _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
 _MAX_TTL: Final = 255
@@ -44,8 +46,13 @@ MD5_KEY: Final = struct.Struct("=128sBBHi80s")
 AO_KEY: Final = struct.Struct("=128s64siIHBBBBBB80s")
 """`struct tcp_ao_add`: address, algorithm, interface, flags, reserved, prefix length, SendID,
 RecvID, length of the code, flags, length of the key, key."""
+AO_KEY_GONE: Final = struct.Struct("=128siIHBBBBBB")
+"""`struct tcp_ao_del`: address, interface, flags, reserved, prefix length, SendID, RecvID, two ids
+of keys to go on with, flags."""
 _AO_SET_BOTH: Final = 3
 """`set_current` and `set_rnext`."""
+_AO_DELETE_ASYNC: Final = 4
+"""`del_async`: a listener has no current key that would hold it up."""
 
 
 class NotOfferedError(OSError):
@@ -175,14 +182,13 @@ def set_user_timeout(tcp: socket.socket, seconds: float) -> None:
 
 def add_ao_key(tcp: socket.socket, address: Address, key: TcpAoKey) -> None:
     """Add a master key tuple for a peer's address."""
-    bits = 32 if isinstance(address, IPv4Address) else 128
     value = AO_KEY.pack(
         _storage(address),
         key.algorithm.encode(),
         0,
-        _AO_SET_BOTH if tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0 else 0,
+        0 if _is_listening(tcp) else _AO_SET_BOTH,
         0,
-        bits,
+        address.max_prefixlen,
         key.send_id,
         key.receive_id,
         0,
@@ -196,6 +202,39 @@ def add_ao_key(tcp: socket.socket, address: Address, key: TcpAoKey) -> None:
         if error.errno == errno.ENOPROTOOPT:
             raise NotOfferedError(error.errno, "this kernel has no TCP-AO (RFC 5925)") from error
         raise
+
+
+def delete_ao_key(listening: socket.socket, address: Address, key: TcpAoKey) -> None:
+    """Take a master key tuple from a listener; connections that it has accepted keep theirs."""
+    value = AO_KEY_GONE.pack(
+        _storage(address),
+        0,
+        _AO_DELETE_ASYNC,
+        0,
+        address.max_prefixlen,
+        key.send_id,
+        key.receive_id,
+        0,
+        0,
+        0,
+    )
+    listening.setsockopt(socket.IPPROTO_TCP, _TCP_AO_DEL_KEY, value)
+
+
+def has_ao_key(tcp: socket.socket) -> bool:
+    """Tell whether the kernel checks a connection by TCP-AO; false where it has none."""
+    try:
+        # as one integer: a buffer of ours could hold reserved bits, which the kernel refuses
+        tcp.getsockopt(socket.IPPROTO_TCP, _TCP_AO_INFO)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOPROTOOPT):
+            return False
+        raise
+    return True
+
+
+def _is_listening(tcp: socket.socket) -> bool:
+    return tcp.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) != 0
 
 
 def _storage(address: Address) -> bytes:
