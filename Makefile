@@ -12,7 +12,7 @@ VERSION ?=
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fuzz churn bench module tools setup clean
+.PHONY: help demo test check fuzz churn bench guest module tools setup clean
 
 help: ## list the targets
 	@echo "A load balancer for bare-metal Kubernetes. Targets:"
@@ -59,6 +59,11 @@ bench: ## measure us and a peer or limit side by side, and say whether the goals
 	@$(SETUP) bench
 	@$(RUN) -m metallb_lab.tools build
 	@$(RUN) -m metallb_lab bench $(if $(ONLY),--only $(ONLY)) $(if $(JSON),--json $(JSON)) $(ARGS)
+
+guest: ## run the tests of TCP-AO and VRF in a kernel that has both, built first; needs root
+	@$(SETUP) guest
+	@$(RUN) -m metallb_lab.guest build
+	@$(RUN) -m metallb_lab.guest run --built tests/guest/tcp_ao.py tests/guest/vrf.py
 
 module: ## build the images and the bundle of the module into dist/; needs root
 #> VERSION=v1.2.3 for a release

@@ -27,6 +27,7 @@ MIRRORS = {
 KINDS = {
     "contract": "one suite against both API servers",
     "e2e": "the whole in network namespaces",
+    "guest": "what runs in a kernel of its own",
     "interop": "against other implementations",
     "meta": "about the tree",
     "migration": "moves from recorded clusters",

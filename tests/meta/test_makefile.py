@@ -54,6 +54,7 @@ def test_every_target_is_phony() -> None:
         (["test", "STAGES=unit"], "scripts/run_tests.py --stages unit"),
         (["check"], "scripts/run_checks.py"),
         (["tools"], "-m metallb_lab.tools build"),
+        (["guest"], "-m metallb_lab.guest run --built tests/guest/tcp_ao.py tests/guest/vrf.py"),
         (["module"], "-m metallb_lab.images module"),
         (["module", "VERSION=v1.2.3"], "-m metallb_lab.images module v1.2.3"),
     ],
@@ -64,7 +65,7 @@ def test_variables_are_passed_on(arguments: list[str], command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "check", "fuzz", "churn", "bench", "module", "tools"]
+    "target", ["demo", "test", "check", "fuzz", "churn", "bench", "guest", "module", "tools"]
 )
 def test_what_runs_the_environment_sets_it_up_first(target: str) -> None:
     lines = make("--dry-run", target).splitlines()
