@@ -20,12 +20,12 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 QUIET_SECONDS = 30.0
 PATIENCE_SECONDS = 20.0
@@ -133,8 +133,6 @@ def run(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     ) as process:
-        if is_beside:
-            _stand_back(process.pid)
         passing = Passing(name, is_quiet=is_quiet, is_beside=is_beside)
         try:
             _pass_on(process, passing, limit_seconds)
@@ -144,12 +142,6 @@ def run(
         finally:
             passing.end(is_failed=process.returncode != 0)
     return process.returncode, time.monotonic() - started_at
-
-
-def _stand_back(pid: int) -> None:
-    """Let a session stand back where the kernel shares processors out by sessions (sched(7))."""
-    with contextlib.suppress(OSError):
-        Path(f"/proc/{pid}/autogroup").write_text(str(BESIDE_NICE))
 
 
 class Passing:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import stages
 from stages import Counts
 
-AUTOGROUP = Path("/proc/self/autogroup")
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SUITE = '<testsuites><testsuite tests="9" failures="2" errors="1" skipped="1"/></testsuites>'
 
 
@@ -89,12 +91,6 @@ def test_one_that_runs_beside_another_stands_back_and_names_its_lines(
     assert stages.run("unit", command, limit_seconds=60, is_beside=True)[0] == 0
     nice = os.nice(0) + stages.BESIDE_NICE
     assert capfd.readouterr().out == f"..\nunit     | {min(nice, 19)}\nunit     | half\n"
-
-
-@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this kernel shares out by processes alone")
-def test_its_session_stands_back_too() -> None:
-    code = f"while 'nice {stages.BESIDE_NICE}' not in open('{AUTOGROUP}').read(): pass"
-    assert stages.run("unit", python(code), limit_seconds=20, is_beside=True)[0] == 0
 
 
 def test_one_that_is_given_up_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
