@@ -3,9 +3,6 @@
     .venv/bin/python scripts/run_tests.py [--stages NAME,NAME…]
 
 With no names all stages run, but for the long ones, which run when `CI` is set in the environment.
-Tests of real packets wait for their clusters half of the time; what needs no packets runs beside
-them then, and stands back when they need the processors.
-
 A stage that fails does not keep the others from running, except those that need its result; so one
 run shows all that is wrong. The last line counts the tests of all stages. A test that was skipped
 fails its stage when we are root: everything can run then, and what does not run proves nothing.
@@ -17,14 +14,12 @@ import argparse
 import os
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from pure_packages import PURE_PACKAGES
 from setup import ROOT
-from stages import Counts, giving_up, in_words, output, read_counts, run
+from stages import Counts, in_words, read_counts, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,19 +28,6 @@ if TYPE_CHECKING:
 OUTPUT = ROOT / "out" / "tests"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=15")
 CHURN = ("--services", "300", "--seconds", "600", "--seed", "5")
-
-
-class Turn(Enum):
-    """When a stage runs."""
-
-    FIRST = auto()
-    """Before all others: what it makes is needed."""
-    MIDDLE = auto()
-    """After those, with the processors to itself when it needs them."""
-    BESIDE = auto()
-    """While those of the middle run, on what they leave of the processors."""
-    LAST = auto()
-    """When all others have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +40,6 @@ class Stage:
     limit_seconds: float
     needs: tuple[str, ...] = ()
     junit: tuple[Path, ...] = ()
-    turn: Turn = Turn.BESIDE
     is_long: bool = False
 
 
@@ -78,17 +59,12 @@ class Outcome:
 
 
 def pytest_stage(
-    name: str,
-    what: str,
-    limit_seconds: float,
-    *arguments: str,
-    needs: tuple[str, ...] = (),
-    turn: Turn = Turn.BESIDE,
+    name: str, what: str, limit_seconds: float, *arguments: str, needs: tuple[str, ...] = ()
 ) -> Stage:
     """Make a stage that runs pytest."""
     junit = OUTPUT / f"{name}.xml"
     command = (*PYTEST, f"--junit-xml={junit}", *arguments)
-    return Stage(name, what, command, limit_seconds, needs, (junit,), turn)
+    return Stage(name, what, command, limit_seconds, needs, (junit,))
 
 
 def all_stages() -> list[Stage]:
@@ -96,20 +72,6 @@ def all_stages() -> list[Stage]:
     pure = tuple(f"--ignore={tests}" for tests in PURE_PACKAGES.values())
     pure_counts = tuple(ROOT / f"out/coverage/{name}.xml" for name in PURE_PACKAGES)
     return [
-        Stage(
-            "tools", "the real Kubernetes programs, built if they are missing",
-            (sys.executable, "-m", "metallb_lab.tools", "build"), 2400, turn=Turn.FIRST,
-        ),
-        Stage(
-            "images", "the images of the module, built if what they are made of has changed",
-            (sys.executable, "-m", "metallb_lab.images", "build"), 1800, needs=("tools",),
-            turn=Turn.FIRST,
-        ),
-        pytest_stage(
-            "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
-            turn=Turn.MIDDLE,
-        ),
         Stage("check", "what `make check` says", (sys.executable, "scripts/run_checks.py"), 900),
         Stage(
             "pure", "each pure package by its own tests, branch coverage 100 %",
@@ -120,32 +82,42 @@ def all_stages() -> list[Stage]:
             *("-n", "2", "--dist", "worksteal", "-m", "not netns and not real"),
             *("--ignore=tests/contract", "--ignore=tests/meta", *pure), "tests",
         ),
+        Stage(
+            "tools", "the real Kubernetes programs, built if they are missing",
+            (sys.executable, "-m", "metallb_lab.tools", "build"), 2400,
+        ),
         pytest_stage(
             "contract", "one suite against both API servers, embedded and real", 1800,
             "tests/contract", needs=("tools",),
+        ),
+        Stage(
+            "images", "the images of the module, built if what they are made of has changed",
+            (sys.executable, "-m", "metallb_lab.images", "build"), 1800, needs=("tools",),
         ),
         pytest_stage(
             "programs", "real programs: API server, Helm, jq, promtool, a browser", 2400,
             *("-n", "2", "--dist", "loadfile", "-m", "real and not netns"),
             *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
         ),
+        pytest_stage(
+            "netns", "real packets in network namespaces, pods, end to end", 2400,
+            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
+        ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",
             (sys.executable, "-m", "metallb_lab", "churn", *CHURN), 1200, needs=("tools",),
-            turn=Turn.LAST, is_long=True,
+            is_long=True,
         ),
     ]  # fmt: skip
 
 
-def carry_out(stage: Stage, ended: dict[str, Outcome], *, is_beside: bool = False) -> Outcome:
+def carry_out(stage: Stage, ended: dict[str, Outcome]) -> Outcome:
     """Run a stage, unless one that it needs has failed."""
     if lost := [name for name in stage.needs if name in ended and not ended[name].is_ok]:
         return Outcome(stage, f"not run, for {', '.join(lost)} failed")
     for path in stage.junit:
         path.unlink(missing_ok=True)
-    code, seconds = run(
-        stage.name, stage.command, limit_seconds=stage.limit_seconds, is_beside=is_beside
-    )
+    code, seconds = run(stage.name, stage.command, limit_seconds=stage.limit_seconds)
     counts = sum((read_counts(path) for path in stage.junit), Counts())
     return Outcome(stage, verdict(code, counts, has_tests=bool(stage.junit)), seconds, counts)
 
@@ -186,32 +158,6 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     return "\n".join(lines)
 
 
-def carry_out_all(stages: Sequence[Stage], ended: dict[str, Outcome]) -> None:
-    """Run stages at their turns, into `ended`."""
-
-    def one_by_one(turn: Turn, *, is_beside: bool = False) -> None:
-        for stage in [item for item in stages if item.turn is turn]:
-            output.write_lines(f"\n==== {stage.name}: {stage.what}\n".encode())
-            outcome = carry_out(stage, ended, is_beside=is_beside)
-            ended[stage.name] = outcome
-            said = f"==== {stage.name}: {outcome.verdict}, {in_words(outcome.seconds)}\n"
-            output.write_lines(said.encode())
-
-    one_by_one(Turn.FIRST)
-    if any(stage.turn is Turn.MIDDLE for stage in stages):
-        with ThreadPoolExecutor(1) as pool:
-            beside = pool.submit(one_by_one, Turn.BESIDE, is_beside=True)
-            try:
-                one_by_one(Turn.MIDDLE)
-                beside.result()
-            except BaseException:
-                giving_up.set()
-                raise
-    else:
-        one_by_one(Turn.BESIDE)
-    one_by_one(Turn.LAST)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the stages; gives the exit code."""
     parser = argparse.ArgumentParser(prog="run_tests.py", description=__doc__)
@@ -225,8 +171,11 @@ def main(arguments: Sequence[str]) -> int:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     started_at = time.monotonic()
     ended: dict[str, Outcome] = {}
-    carry_out_all(stages, ended)
-    print(summary([ended[item.name] for item in stages], time.monotonic() - started_at), flush=True)
+    for number, stage in enumerate(stages, 1):
+        print(f"\n==== {number}/{len(stages)} {stage.name}: {stage.what}", flush=True)
+        outcome = ended[stage.name] = carry_out(stage, ended)
+        print(f"==== {stage.name}: {outcome.verdict}, {in_words(outcome.seconds)}", flush=True)
+    print(summary(list(ended.values()), time.monotonic() - started_at), flush=True)
     return 0 if all(item.is_ok for item in ended.values()) else 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,8 @@ import run_tests
 from meta.tree import ROOT
 from metallb_lab import churn
 from pure_packages import PURE_PACKAGES
-from run_tests import Outcome, Stage, Turn
-from stages import Counts, giving_up
+from run_tests import Outcome, Stage
+from stages import Counts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,13 +21,9 @@ CLOSING = re.compile(r"\d+ passed, \d+ failed(, \d+ skipped)?")
 
 
 def stage(
-    name: str,
-    *command: str,
-    needs: tuple[str, ...] = (),
-    junit: Path | None = None,
-    turn: Turn = Turn.BESIDE,
+    name: str, *command: str, needs: tuple[str, ...] = (), junit: Path | None = None
 ) -> Stage:
-    return Stage(name, "a test", command, 60, needs, (junit,) if junit else (), turn)
+    return Stage(name, "a test", command, 60, needs, (junit,) if junit else ())
 
 
 @pytest.mark.parametrize(
@@ -52,9 +47,9 @@ def test_all_stages_run_by_default_and_some_by_choice_in_their_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("CI", raising=False)
-    names = ["tools", "images", "netns", "check", "pure", "unit", "contract", "programs"]
+    names = ["check", "pure", "unit", "tools", "contract", "images", "programs", "netns"]
     assert [item.name for item in run_tests.chosen_stages(None)] == names
-    assert [item.name for item in run_tests.chosen_stages("unit, netns")] == ["netns", "unit"]
+    assert [item.name for item in run_tests.chosen_stages("netns, unit")] == ["unit", "netns"]
 
 
 def test_long_stages_run_where_ci_is_set_and_where_they_are_named(
@@ -133,47 +128,3 @@ def test_a_failed_stage_does_not_keep_others_from_running(
     said = capfd.readouterr().out
     assert "two has run" in said
     assert CLOSING.fullmatch(said.splitlines()[-1])
-
-
-def test_stages_take_their_turns(tmp_path: Path) -> None:
-    """The middle one and the one beside it wait for each other; the last one for both."""
-    one, other = tmp_path / "one", tmp_path / "other"
-    os.mkfifo(one)
-    os.mkfifo(other)
-    stages = [
-        stage("first", "sh", "-c", f"echo first >>{tmp_path}/order", turn=Turn.FIRST),
-        stage("middle", "sh", "-c", f"echo >{one}; read -r _ <{other}", turn=Turn.MIDDLE),
-        stage("beside", "sh", "-c", f"read -r _ <{one}; echo >{other}", turn=Turn.BESIDE),
-        stage("last", "sh", "-c", f"echo last >>{tmp_path}/order", turn=Turn.LAST),
-    ]
-    ended: dict[str, Outcome] = {}
-    run_tests.carry_out_all(stages, ended)
-    assert {name: item.verdict for name, item in ended.items()} == dict.fromkeys(
-        ("first", "middle", "beside", "last"), "ok"
-    )
-    assert (tmp_path / "order").read_text() == "first\nlast\n"
-
-
-def test_an_interrupt_ends_the_one_beside_too(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    begun = tmp_path / "begun"
-    os.mkfifo(begun)
-    stages = [
-        stage("middle", "cat", str(begun), turn=Turn.MIDDLE),
-        stage("beside", "sh", "-c", f"echo >{begun}; sleep 600", turn=Turn.BESIDE),
-    ]
-    really = run_tests.carry_out
-
-    def interrupted(item: Stage, ended: dict[str, Outcome], *, is_beside: bool = False) -> Outcome:
-        outcome = really(item, ended, is_beside=is_beside)
-        if item.name == "middle":
-            raise KeyboardInterrupt
-        return outcome
-
-    monkeypatch.setattr(run_tests, "carry_out", interrupted)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            run_tests.carry_out_all(stages, {})
-    finally:
-        giving_up.clear()

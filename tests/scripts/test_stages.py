@@ -69,7 +69,7 @@ def test_a_silent_command_is_said_to_run_still(
     monkeypatch.setattr(stages, "QUIET_SECONDS", 0.0)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    said = stages.output.write_lines
+    said = stages.write
 
     def write(data: bytes) -> None:
         said(data)
@@ -77,26 +77,10 @@ def test_a_silent_command_is_said_to_run_still(
             fifo.open("w").close()  # only now may the command go on
             fifo.unlink()
 
-    monkeypatch.setattr(stages.output, "write_lines", write)
+    monkeypatch.setattr(stages, "write", write)
     command = python(f"import sys; sys.stdout.write('.'); open({str(fifo)!r}).read()")
     assert stages.run("quiet", command, limit_seconds=60)[0] == 0
-    assert ".\n[quiet] 0." in capfd.readouterr().out
-
-
-def test_one_that_runs_beside_another_stands_back_and_names_its_lines(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    stages.output.write(b"..")
-    command = python("import os; print(os.nice(0)); print('half', end='')")
-    assert stages.run("unit", command, limit_seconds=60, is_beside=True)[0] == 0
-    nice = os.nice(0) + stages.BESIDE_NICE
-    assert capfd.readouterr().out == f"..\nunit     | {min(nice, 19)}\nunit     | half\n"
-
-
-def test_one_that_is_given_up_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(stages.giving_up, "is_set", (tmp_path / "begun").exists)
-    with pytest.raises(stages.GivenUpError, match="long"):
-        stages.run("long", ["sh", "-c", f"touch {tmp_path}/begun; sleep 600"], limit_seconds=60)
+    assert "[quiet] 0." in capfd.readouterr().out
 
 
 def test_a_command_that_overstays_is_ended_with_all_it_started(
