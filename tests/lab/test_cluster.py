@@ -169,9 +169,12 @@ async def test_a_start_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch
 
 
 async def lab_of_another() -> tuple[asyncio.subprocess.Process, str]:
-    """Start a lab in a process of its own; gives the process and the lab's name."""
+    """Start a lab in a process of its own; gives the process and the lab's name.
+
+    Its Ctrl-C is as a terminal's, though we may be run by something that ignores it.
+    """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", LAB, stdout=asyncio.subprocess.PIPE
+        *("env", "--default-signal=INT", sys.executable, "-c", LAB), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     name = (await process.stdout.readline()).decode().strip()
