@@ -60,7 +60,7 @@ def read_metadata(fields: Fields) -> Metadata:
         uid=meta.text("uid"),
         resource_version=meta.text("resourceVersion"),
         generation=meta.integer("generation", 0, 0, 2**63 - 1),
-        created_at=meta.text("creationTimestamp"),
+        created_at=meta.word("creationTimestamp"),
         is_deleting=meta.value.get("deletionTimestamp") is not None,
     )
 
