@@ -45,7 +45,7 @@ class Settings:
     """The IPAM that is kept told of our addresses; None: there is none."""
     ipam_interval_seconds: float = 60.0
     """How often all that it says is read."""
-    concurrent_writes: int = 32
+    concurrent_writes: int = 64
     """More gain nothing: a real API server is at its best with about so many connections."""
     election: ElectionSettings = field(default_factory=ElectionSettings)
     lease_name: str = "metallb-controller"
@@ -83,7 +83,7 @@ def read_settings(
         help="that of the Services which pools serve; without it, of those that have none",
     )  # fmt: skip
     _add_ipam(parser)
-    parser.add_argument("--concurrent-writes", type=int, default=32)
+    parser.add_argument("--concurrent-writes", type=int, default=64)
     parser.add_argument("--lease-seconds", type=float, default=9.0)
     parser.add_argument("--lease-retry-seconds", type=float, default=1.5)
     given = parser.parse_args(arguments)

@@ -33,7 +33,6 @@ from metallb.domain.webhook_certificate import (
 )
 from metallb.kube.client import Resource
 from metallb.kube.reflector import Reflector
-from metallb.tls.certificates import is_good, make_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +131,10 @@ class MountedCertificate:
 
 
 class KeptCertificate:
-    """Has what is in the Secret, and keeps it when leading."""
+    """Has what is in the Secret, and keeps it when leading.
+
+    What makes certificates takes 9 MiB of memory, so it is imported only where it is used.
+    """
 
     def __init__(
         self,
@@ -141,6 +143,9 @@ class KeptCertificate:
         namespace: str,
         on_change: Callable[[], None],
     ) -> None:
+        from metallb.tls.certificates import is_good, make_pair
+
+        self._is_good, self._make_pair = is_good, make_pair
         self._context = context
         self._namespace = namespace
         self._on_change = on_change
@@ -158,7 +163,7 @@ class KeptCertificate:
 
     def load(self) -> None:
         """Serve with a pair of our own until there is a Secret."""
-        load_pair(self._context, make_pair(names_in(self._namespace), datetime.now(UTC), ""))
+        load_pair(self._context, self._make_pair(names_in(self._namespace), datetime.now(UTC), ""))
 
     async def run(self) -> None:
         """Follow the Secret, until cancelled."""
@@ -180,7 +185,7 @@ class KeptCertificate:
         """Make the Secret, or replace what is in it, when it is time."""
         await self.mirror.synced.wait()
         stored = self._stored
-        pair = renewal(stored, self._namespace, datetime.now(UTC), is_good, make_pair)
+        pair = renewal(stored, self._namespace, datetime.now(UTC), self._is_good, self._make_pair)
         if pair is None:
             return
         body = secret_object(pair, stored)
