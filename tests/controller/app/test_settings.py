@@ -16,7 +16,7 @@ def test_in_a_pod_nothing_need_be_said() -> None:
     found = read_settings([], {"POD_NAME": "controller-7", "POD_NAMESPACE": "lb"})
     assert (found.identity, found.namespace) == ("controller-7", "lb")
     assert (found.kubeconfig, found.metrics_host, found.metrics_port) == (None, "127.0.0.1", 7472)
-    assert (found.log_level, found.concurrent_writes) == ("info", 32)
+    assert (found.log_level, found.concurrent_writes) == ("info", 64)
     election = found.election
     assert (election.lease_seconds, election.retry_seconds, election.margin_seconds) == (9, 1.5, 2)
 
