@@ -19,11 +19,12 @@ from aiohttp import web
 from metallb.api.services import SHARING_ANNOTATION
 from metallb.kube.errors import NotFoundError
 from metallb.net.addresses import address_from_name
+from metallb_controller.app.settings import CONCURRENT_WRITES
 from metallb_lab.cluster import ClusterOptions
 from metallb_lab.objects import LEASES, NAMESPACE, SERVICES
 from support.interceptor import InterceptedCluster
 from support.scene import WAIT_SECONDS, Scene
-from support.site import all_present
+from support.site import all_present, revive_controllers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,8 +41,6 @@ pytestmark = [
 KEY = {SHARING_ANNOTATION: "edge"}
 TCP, UDP = (("TCP", 80),), (("UDP", 80),)
 LEASE = ("--lease-seconds", "1.5", "--lease-retry-seconds", "0.3")
-AT_ONCE = 32
-"""Writes that the controller has under way at once."""
 LEAST_WRITES = 9
 """Of one life: two created, a third holder, three statuses, and all of it taken back."""
 _numbers = itertools.count(1)
@@ -60,9 +59,7 @@ async def scene(cluster: InterceptedCluster) -> AsyncIterator[Scene]:
     scene = Scene(cluster, next(_numbers))
     yield scene
     cluster.interceptor.on_write, cluster.interceptor.is_serial = None, False
-    for name, process in list(cluster.controllers.items()):
-        if not process.is_running:
-            await cluster.start_controller(name)
+    await revive_controllers(cluster)
     await scene.close()
 
 
@@ -245,17 +242,19 @@ async def late_writes(
 
 async def test_frozen_leader_writes_nothing_more(cluster: InterceptedCluster, scene: Scene) -> None:
     """It stands still with writes on the way and more of them waiting, and goes on when deposed."""
-    await scene.make_class(scene.range4(1, 2 * AT_ONCE))
+    await scene.make_class(scene.range4(1, 2 * CONCURRENT_WRITES))
     old = await leader(cluster)
     holder = Holder(old, most=1000)
     cluster.interceptor.on_write = holder.on_write
-    await scene.make_service(count=AT_ONCE + 20)
-    await holder.until_held(AT_ONCE)
+    await scene.make_service(count=CONCURRENT_WRITES + 20)
+    await holder.until_held(CONCURRENT_WRITES)
     process = cluster.controllers[old]
     process.send_signal(signal.SIGSTOP)
     try:
         new = await other_leads(cluster, old)
-        await scene.until(lambda: len(scene.addresses()) == AT_ONCE + 20, "the new one serves")
+        await scene.until(
+            lambda: len(scene.addresses()) == CONCURRENT_WRITES + 20, "the new one serves"
+        )
         before, held = scene.addresses(), len(holder.held)
     finally:
         reads = len(cluster.interceptor.lease_reads)

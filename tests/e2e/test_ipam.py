@@ -16,7 +16,7 @@ from metallb_lab.cluster import Cluster, ClusterOptions
 from support.native import eventually
 from support.netbox import NetBoxServer
 from support.scene import Scene
-from support.site import all_present
+from support.site import all_present, revive_controllers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,9 +71,7 @@ async def scene(cluster: ClusterWithIpam) -> AsyncIterator[Scene]:
     scene = Scene(cluster, next(_numbers))
     yield scene
     cluster.netbox.is_down = False
-    for name, process in list(cluster.controllers.items()):
-        if not process.is_running:
-            await cluster.start_controller(name)
+    await revive_controllers(cluster)
     await scene.close()
     await _registered(cluster, {})
     cluster.netbox.addresses.clear()
@@ -89,6 +87,16 @@ async def _registered(cluster: ClusterWithIpam, expected: dict[str, str]) -> Non
 
 def _words(scene: Scene, name: str) -> str:
     return f"default/{scene.name(name)}"
+
+
+async def _web(scene: Scene, cluster: ClusterWithIpam) -> str:
+    """Have a Service served and registered; gives its address."""
+    await scene.make_class(scene.range4(1, 9))
+    await scene.make_service("web")
+    await scene.until(lambda: scene.addresses("web"))
+    (held,) = scene.addresses("web")
+    await _registered(cluster, {held: _words(scene, "web")})
+    return held
 
 
 async def test_used_addresses_are_avoided_ours_appear_and_go(
@@ -124,11 +132,7 @@ async def _has_read(cluster: ClusterWithIpam, scene: Scene) -> bool:
 async def test_an_ipam_that_is_down_changes_nothing_and_catches_up(
     scene: Scene, cluster: ClusterWithIpam
 ) -> None:
-    await scene.make_class(scene.range4(1, 9))
-    await scene.make_service("web")
-    await scene.until(lambda: scene.addresses("web"))
-    (held,) = scene.addresses("web")
-    await _registered(cluster, {held: _words(scene, "web")})
+    held = await _web(scene, cluster)
     cluster.netbox.is_down = True
     await scene.make_service("api")
     await scene.until(lambda: scene.addresses("api"))
@@ -142,32 +146,24 @@ async def test_an_ipam_that_is_down_changes_nothing_and_catches_up(
 async def test_who_takes_over_goes_on_where_the_other_was(
     scene: Scene, cluster: ClusterWithIpam
 ) -> None:
-    await scene.make_class(scene.range4(1, 9))
-    await scene.make_service("web")
-    await scene.until(lambda: scene.addresses("web"))
-    held = {scene.addresses("web")[0]: _words(scene, "web")}
-    await _registered(cluster, held)
-    number = cluster.netbox.tagged(TAG)[next(iter(held))]["id"]
+    held = await _web(scene, cluster)
+    number = cluster.netbox.tagged(TAG)[held]["id"]
     for process in cluster.controllers.values():
         await process.kill()
     rival = cluster.netbox.put(f"{scene.ipv4(9)}/24", description="printer")
     await scene.make_service("api")
     await cluster.start_controller("ctl1")
     await scene.until(lambda: scene.addresses("api"))
-    held[scene.addresses("api")[0]] = _words(scene, "api")
-    await _registered(cluster, held)
-    assert cluster.netbox.tagged(TAG)[next(iter(held))]["id"] == number
+    api = scene.addresses("api")[0]
+    await _registered(cluster, {held: _words(scene, "web"), api: _words(scene, "api")})
+    assert cluster.netbox.tagged(TAG)[held]["id"] == number
     assert cluster.netbox.addresses[rival["id"]]["description"] == "printer"
 
 
 async def test_an_address_that_the_ipam_gives_to_another_stays(
     scene: Scene, cluster: ClusterWithIpam
 ) -> None:
-    await scene.make_class(scene.range4(1, 9))
-    await scene.make_service("web")
-    await scene.until(lambda: scene.addresses("web"))
-    (held,) = scene.addresses("web")
-    await _registered(cluster, {held: _words(scene, "web")})
+    held = await _web(scene, cluster)
     cluster.netbox.put(f"{held}/24", description="printer")
     assert "used by printer" in await scene.event("web", "IPAMConflict")
     assert scene.addresses("web") == (held,)

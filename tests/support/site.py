@@ -144,6 +144,13 @@ class Site:
         await self.cluster.until(self.is_fenced, WAIT_SECONDS, "the fences are back in place")
 
 
+async def revive_controllers(cluster: Cluster) -> None:
+    """Start the controllers that a test has killed."""
+    for name, process in list(cluster.controllers.items()):
+        if not process.is_running:
+            await cluster.start_controller(name)
+
+
 async def all_present(cluster: Cluster) -> None:
     """Wait until the speaker of each node is in the roll."""
     nodes = {host.name for host in cluster.topology.nodes}

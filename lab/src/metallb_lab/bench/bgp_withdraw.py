@@ -26,6 +26,7 @@ from metallb_lab.bench import bodies
 from metallb_lab.bench.benchmark import Benchmark
 from metallb_lab.bench.conversation import Conversation
 from metallb_lab.bench.figures import Figure, Goal, Peer, PeerKind, Series
+from metallb_lab.bench.latency import FULL, PAUSE_SECONDS, READY_SECONDS, SMALL, Size
 from metallb_lab.bench.report import spread
 from metallb_lab.cluster import Cluster, ClusterOptions
 from metallb_lab.fabric import BIRD_ADDRESS, BIRD_ASN, NODE_ASN
@@ -39,23 +40,8 @@ if TYPE_CHECKING:
 NODES = 3
 ADDRESS = "198.51.100.1"
 SERVICE = "bench"
-READY_SECONDS = 240.0
 HEARD_SECONDS = 30.0
-PAUSE_SECONDS = (0.2, 0.3)
-"""By chance, so that nothing falls into step with a timer."""
 GOAL_MS = 50.0
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many runs, and where."""
-
-    runs: int
-    control_plane: str
-
-
-FULL = Size(20, "real")
-SMALL = Size(1, "embedded")
 
 
 @dataclass(frozen=True, slots=True)
