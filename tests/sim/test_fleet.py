@@ -86,7 +86,8 @@ def test_moves_that_overtake_each_other_leave_no_moment_either(
     fleet = _fleet(2 + seed % 3, seed)
     for _ in range(40):
         nodes = fleet.chance.sample(fleet.names, len(fleet.names))
-        fleet.spread_orders(Orders(fleet.chance.choice(VIPS), tuple(nodes)), skew_seconds)
+        ahead = fleet.chance.choice(["", *fleet.names])
+        fleet.spread_orders(Orders(fleet.chance.choice(VIPS), tuple(nodes)), skew_seconds, ahead)
         fleet.run_for(fleet.chance.random() * 0.2, check=lambda: _nobody_missing(fleet))
     fleet.run_for(3, check=lambda: _nobody_missing(fleet))
     for address in VIPS:

@@ -61,6 +61,7 @@ class Station:
     announcer: Announcer
     is_running: bool = True
     stalled_until: float = 0.0
+    versions: dict[IPAddress, int] = field(default_factory=dict)
     events: list[tuple[float, Event]] = field(default_factory=list)
     changes: list[tuple[float, Change]] = field(default_factory=list)
 
@@ -194,8 +195,19 @@ class Fleet:
             if name not in waiting:
                 self.catch_up(name)
 
-    def spread_orders(self, orders: Orders, skew_seconds: float) -> None:
-        """Give orders that each node hears of at a time of its own, the older ones first."""
+    def spread_orders(self, orders: Orders, skew_seconds: float, ahead: str = "") -> None:
+        """Give orders that each node hears of at a time of its own, the older ones first.
+
+        One may be `ahead`: it has written the VIP's status just after, and the answer shows it the
+        orders, at the version of that write; it hears later of what was before.
+        """
+        self._spread(orders, skew_seconds)
+        if ahead:
+            self._spread(orders, skew_seconds)
+            station = self.stations[ahead]
+            self._at(self.now, partial(self._hear, station, self.orders[orders.address]))
+
+    def _spread(self, orders: Orders, skew_seconds: float) -> None:
         self.version += 1
         orders = self.orders[orders.address] = replace(orders, version=self.version)
         for name in self.names:
@@ -206,9 +218,17 @@ class Fleet:
             self._at(at, partial(self._tell, self.stations[name], orders))
 
     def _tell(self, station: Station, orders: Orders) -> None:
-        station.announcer.set_orders(orders, self.now)
+        """Let a node see a change, as the watch shows it."""
+        self._hear(station, orders)
         station.liveness.set_orders_version(orders.version, self.now)
         self._pump(station)
+
+    def _hear(self, station: Station, orders: Orders) -> None:
+        """Let a node take in orders, unless it has newer ones."""
+        if orders.version > station.versions.get(orders.address, 0):
+            station.versions[orders.address] = orders.version
+            station.announcer.set_orders(orders, self.now)
+            self._pump(station)
 
     def catch_up(self, name: str) -> None:
         """Let a node hear of all orders that it has not heard of."""

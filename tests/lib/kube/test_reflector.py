@@ -44,6 +44,7 @@ class Mirror:
     client: Any
     settings: ReflectorSettings = QUICK
     changes: deque[Change] = field(default_factory=deque)
+    seen: list[int] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -55,6 +56,7 @@ class Mirror:
             chance=random.Random(1).random,
             namespace="default",
             settings=self.settings,
+            on_seen=lambda: self.seen.append(self.reflector.seen),
         )
 
     def _on_change(self, key: tuple[str, str], old: str | None, new: str | None) -> None:
@@ -470,6 +472,19 @@ async def test_an_answer_that_is_fed_in_comes_ahead_of_the_watch(
         server.faults.remove(stalled)
         await put(admin, "b", "2")
         assert await mirror.next() == ("b", None, "2")  # the event of the first write is no news
+
+
+async def test_what_was_seen_is_what_lists_and_the_watch_have_shown() -> None:
+    def answered_while_it_was_under_way() -> ListPage:
+        mirror.reflector.feed(config_map_at("a", 9, "new"))  # others may have changed before
+        return listing(config_map_at("a", 4), config_map_at("b", 5), version=7)()
+
+    lines = [event("MODIFIED", "b", 8), event("MODIFIED", "a", 9)]
+    mirror = Mirror(Scripted(Lists(answered_while_it_was_under_way), lines))
+    async with mirror.running():
+        await until(lambda: len(mirror.seen) == 3)
+        assert mirror.seen == [5, 8, 9]
+        assert mirror.reflector.get(("default", "a")) == "new"
 
 
 async def test_a_list_taken_before_a_write_does_not_undo_it() -> None:

@@ -98,6 +98,34 @@ async def test_a_new_reflex_is_told_all_again(
         assert [word for word in words if word != "bfd"][:4] == ["peers", "reset", "vip", "synced"]
 
 
+async def test_what_changes_beside_the_orders_is_seen_too(
+    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy
+) -> None:
+    """Else one whose orders came with a status would wait for ever for others to be as far."""
+    await ledger.make_vip(VIP, "n1", "n2")
+    await reflex.hear("vip", address=VIP)
+    await ledger.set_status(VIP, announcers=[])
+    await reflex.hear("seen", version=int(ledger.vip(VIP).meta.resource_version))
+    assert len(reflex.told("vip")) == 1
+
+
+async def test_orders_that_an_answer_shows_are_ahead_of_what_is_seen(
+    ledger: Ledger, reflex: PlayedReflex, running: RunningPolicy
+) -> None:
+    await reflex.hear("synced")
+    await ledger.make_vip(VIP, "n1", "n2")
+    first = await reflex.hear("vip", address=VIP)
+    assert first["seen"] == first["version"]
+    stalled = ledger.server.faults.add("stall-watch", Match(user="alice"))
+    await ledger.change_vip(VIP, "n2", "n1")
+    reflex.say(announced())
+    line = await reflex.hear("vip", address=VIP, nodes=["n2", "n1"])
+    version = int(ledger.vip(VIP).meta.resource_version)
+    assert (line["version"], line["seen"]) == (version, first["seen"])
+    ledger.server.faults.remove(stalled)
+    await reflex.hear("seen", version=version)
+
+
 async def test_reflex_keeps_its_orders_while_the_api_server_is_away(
     ledger: Ledger, reflex: PlayedReflex, settings: Settings
 ) -> None:

@@ -61,19 +61,21 @@ class TestTable:
         assert self.liveness.orders_version == 9
 
     def test_what_is_announced_stays_so_while_a_table_comes_in(self) -> None:
-        self.take(control.vip_line(Orders(VIP, ("a",), version=3)), control.RESET)
+        self.take(control.vip_line(Orders(VIP, ("a",), version=3), 3), control.RESET)
         assert self.announcer.announced() == {VIP: ("eth0",)}
         assert self.liveness.orders_version == 3
-        self.take(control.vip_line(Orders(OTHER, ("a",), version=9)))
+        self.take(control.vip_line(Orders(OTHER, ("a",), version=9), 9))
         assert self.liveness.orders_version == 3  # not before all is told
         self.take(control.synced_line(9))
         assert self.announcer.announced() == {OTHER: ("eth0",)}
 
     def test_one_vip_changes_and_goes(self) -> None:
-        self.take(control.vip_line(Orders(VIP, ("a",), version=3)))
-        self.take(control.vip_line(Orders(VIP, ("a",), is_suspended=True, version=4)))
+        self.take(control.vip_line(Orders(VIP, ("a",), version=3), 3))
+        self.take(control.vip_line(Orders(VIP, ("a",), is_suspended=True, version=6), 4))
         assert (self.announcer.announced(), self.announcer.addresses()) == ({}, [VIP])
-        assert self.liveness.orders_version == 4
+        assert self.liveness.orders_version == 4  # those of other VIPs are not known up to 6
+        self.take(control.seen_line(6))
+        assert self.liveness.orders_version == 6
         self.take(control.gone_line(VIP))
         assert self.announcer.addresses() == []
 

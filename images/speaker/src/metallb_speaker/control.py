@@ -2,6 +2,7 @@
 
     policy ──► reflex   reset, vip*, synced     the whole table; what is not in it is removed
                         vip, gone               one VIP
+                        seen                    that nothing else has changed in the ledger
                         peers                   the roll
                         bfd                     all BFD sessions; those not named are removed
     reflex ──► policy   state, links, peer      what we say of ourselves, our interfaces, peers
@@ -12,6 +13,8 @@
                         counters                what was counted since the last such line
 
 Orders have a version, which grows alike on all nodes: it says how far in the ledger they are.
+Orders of one VIP may be ahead of what is *seen*, up to which all of them are known: the answer to a
+write of ours, the VIP's status, shows it as it is then, before the watch has come to that.
 
 Either may die and come back: policy then sends the whole table again, and reflex all that it
 announces. Lines that cannot be read are a bug of ours and end the connection.
@@ -55,8 +58,8 @@ def decode(data: bytes) -> Line:
 RESET: Line = {"do": "reset"}
 
 
-def vip_line(orders: Orders) -> Line:
-    """Say the orders for a VIP."""
+def vip_line(orders: Orders, seen: int = 0) -> Line:
+    """Say the orders for a VIP, and how far in the ledger they all are."""
     return {
         "do": "vip",
         "address": str(orders.address),
@@ -64,12 +67,18 @@ def vip_line(orders: Orders) -> Line:
         "interfaces": orders.interfaces,
         "suspended": orders.is_suspended,
         "version": orders.version,
+        "seen": seen,
     }
 
 
 def synced_line(version: int) -> Line:
     """Say that the table is complete, and how far in the ledger it is."""
     return {"do": "synced", "version": version}
+
+
+def seen_line(version: int) -> Line:
+    """Say how far in the ledger the orders that were said are."""
+    return {"do": "seen", "version": version}
 
 
 def orders_of(line: Line) -> Orders:

@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from metallb_speaker.settings import Settings
 
 AUDIT_SECONDS = 10.0
+SEEN_PAUSE_SECONDS = 0.01
+"""How often reflex is told, at most, that something else than orders has changed in the ledger."""
 RELEASE_SECONDS = 3.0
 
 _BFD_STATES = {
@@ -75,8 +77,16 @@ class Policy:
     def __init__(self, settings: Settings, client: ApiClient) -> None:
         self._settings = settings
         self._vips: Reflector[VirtualIP] = Reflector(
-            client, VIRTUAL_IPS, _read_vip, self._on_vip, chance=random.random
+            client,
+            VIRTUAL_IPS,
+            _read_vip,
+            self._on_vip,
+            chance=random.random,
+            on_seen=self._on_seen,
         )
+        self._seen_timer: asyncio.TimerHandle | None = None
+        self._seen_said: int | None = None
+        """How far in the ledger reflex's table is; None: it was not told any."""
         self._roll: Reflector[Speaker] = Reflector(
             client,
             LEASES,
@@ -180,8 +190,21 @@ class Policy:
             self.bgp.discard(address)
             return
         self.bgp.put(new)
-        if old is None or old.spec.layer2 != new.spec.layer2:
-            self._reflex.say(control.vip_line(_orders(new, self._settings.node)))
+        is_told = self._seen_said is not None
+        if is_told and (old is None or old.spec.layer2 != new.spec.layer2):
+            self._seen_said = self._vips.seen
+            self._reflex.say(control.vip_line(_orders(new, self._settings.node), self._seen_said))
+
+    def _on_seen(self) -> None:
+        if self._seen_timer is None and self._seen_said not in (None, self._vips.seen):
+            loop = asyncio.get_running_loop()
+            self._seen_timer = loop.call_later(SEEN_PAUSE_SECONDS, self._say_seen)
+
+    def _say_seen(self) -> None:
+        self._seen_timer = None
+        if self._vips.seen != self._seen_said:
+            self._seen_said = self._vips.seen
+            self._reflex.say(control.seen_line(self._seen_said))
 
     def _on_bfd(self, name: str, *, is_up: bool) -> None:
         self.bgp.bfd_changed(name, is_up=is_up)
@@ -219,10 +242,10 @@ class Policy:
     def _tell_all(self) -> None:
         self._tell_roll()
         self._reflex.say(control.RESET)
-        orders = [_orders(vip, self._settings.node) for vip in self._vips]
-        for item in orders:
-            self._reflex.say(control.vip_line(item))
-        self._reflex.say(control.synced_line(max((item.version for item in orders), default=0)))
+        for vip in self._vips:
+            self._reflex.say(control.vip_line(_orders(vip, self._settings.node)))
+        self._seen_said = self._vips.seen
+        self._reflex.say(control.synced_line(self._seen_said))
 
     def _tell_roll(self) -> None:
         roll = {str(item.node): item for item in self._roll}

@@ -42,6 +42,8 @@ class Table:
                 self._take_vip(line, now)
             case "gone":
                 self._announcer.remove(ip_address(line["address"]))
+            case "seen":
+                self._liveness.set_orders_version(line["version"], now)
             case "peers":
                 self._liveness.set_peers(control.peers_of(line), now)
             case "bfd":
@@ -61,7 +63,7 @@ class Table:
         if self._listed is not None:
             self._listed.add(orders.address)
         else:
-            self._liveness.set_orders_version(orders.version, now)
+            self._liveness.set_orders_version(line["seen"], now)
 
     def _finish(self, version: int, now: float) -> None:
         listed, self._listed = self._listed or set(), None

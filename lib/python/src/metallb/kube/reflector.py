@@ -82,7 +82,8 @@ class Reflector(Generic[Value]):
     """Mirrors one kind; `read` parses an object, `on_change(key, old, new)` is told of each change.
 
     `read` returning None leaves the object out, as if it did not exist. `chance` gives floats in
-    [0, 1). `synced` is set once the first list is complete.
+    [0, 1). `synced` is set once the first list is complete. `on_seen` is told after each list and
+    each watch event about an object, be it news or not: `seen` may have grown.
     """
 
     def __init__(
@@ -95,12 +96,14 @@ class Reflector(Generic[Value]):
         chance: Callable[[], float],
         namespace: str = "",
         settings: ReflectorSettings | None = None,
+        on_seen: Callable[[], None] | None = None,
         **selectors: str,
     ) -> None:
         self._client = client
         self._resource = resource
         self._read = read
         self._on_change = on_change
+        self._on_seen = on_seen
         self._chance = chance
         self._namespace = namespace
         self._settings = settings or ReflectorSettings()
@@ -108,6 +111,11 @@ class Reflector(Generic[Value]):
         self._entries: dict[Key, _Entry[Value]] = {}
         self._version = ""
         self._newest = 0
+        self.seen = 0
+        """Highest version of an object that a list or the watch has shown: no older one is to come.
+
+        Answers that were fed in do not count, for others may have changed before.
+        """
         self.synced = asyncio.Event()
         self.is_failing = False
         """Whether the last list or watch failed, and nothing has been heard since."""
@@ -169,7 +177,17 @@ class Reflector(Generic[Value]):
         self._forget_unseen(seen, _number(version))
         self._version = version
         self.is_failing = False
+        self._see_list(_number(version))
         self.synced.set()
+        self._tell_seen()
+
+    def _tell_seen(self) -> None:
+        if self._on_seen is not None:
+            self._on_seen()
+
+    def _see_list(self, version: int) -> None:
+        found = (entry.version for entry in self._entries.values())
+        self.seen = max(self.seen, max((item for item in found if item <= version), default=0))
 
     def _take_page(self, items: list[JsonObject], seen: set[Key]) -> None:
         """Parse a page; each JSON object is let go as soon as it is parsed."""
@@ -187,7 +205,7 @@ class Reflector(Generic[Value]):
         restored from a backup.
         """
         log.warning("%s: the server has gone back in time", self._resource.plural)
-        self._newest = 0
+        self._newest = self.seen = 0
         for entry in self._entries.values():
             entry.version = 0
 
@@ -239,12 +257,14 @@ class Reflector(Generic[Value]):
             self._version = str(_version_of(value))
             return
         key, version = _key_of(value), _version_of(value)
+        self.seen = max(self.seen, version)
         if kind == "DELETED":
             self._newest = max(self._newest, version)
             self._deliver(key, None, version)
         else:
             self._observe(key, value, version)
         self._version = str(version)
+        self._tell_seen()
 
     # -- changes -------------------------------------------------------------------------------
 
