@@ -109,6 +109,12 @@ class Node:
         )
 
 
+def join(one: Node, other: Node, **changes: Any) -> None:
+    """Have each peer with the other; the second waits to be dialled."""
+    other.peers_with(one, **{"passive": True, **changes})
+    one.peers_with(other, **changes)
+
+
 async def both_up(one: Node, other: Node) -> None:
     """Wait until two have a session, and no second connection between them."""
     await one.up(other)

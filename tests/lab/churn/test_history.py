@@ -19,6 +19,7 @@ from metallb.api.virtual_ips import (
 )
 from metallb.net.addresses import object_name
 from metallb_lab.churn.history import (
+    KEPT_SECONDS,
     LATELY_SECONDS,
     SERVICE,
     VIRTUAL_IP,
@@ -190,9 +191,13 @@ def test_what_a_service_asked_for_a_moment_ago_counts_for_a_while() -> None:
 
     tale = told(LATELY_SECONDS - 1)
     assert tale.wrong() == []
+    assert tale.history.behind_seconds == LATELY_SECONDS - 1
     tale.history.strictly()
     assert tale.wrong() == [f"default/a and default/b may not share {ADDRESS}"]
-    assert len(told(LATELY_SECONDS + 1).wrong()) == 1
+    [late] = told(LATELY_SECONDS + 1).wrong()
+    assert late.endswith(f"who may not share since {LATELY_SECONDS + 1:.1f} s")
+    [never] = told(KEPT_SECONDS + 1).wrong()
+    assert never.endswith("who may not share")
 
 
 def test_who_is_not_touched_keeps_its_address() -> None:

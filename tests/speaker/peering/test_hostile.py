@@ -177,11 +177,12 @@ async def test_a_storm_of_resets_is_met_with_patience(scene: tuple[Node, Robot, 
         await robot.answer()
         robot.say(encode_open(robot.open(node)))
         robot.reset()
+    await until(lambda: node.status(robot).sent[MessageType.OPEN] == 3)
     await until(lambda: node.status(robot).retry_at is not None)
     retry_at = node.status(robot).retry_at
     assert retry_at is not None
     assert retry_at - asyncio.get_running_loop().time() > 1.0
-    assert node.peering.open_connections == 1
+    await until(lambda: node.peering.open_connections == 1)
 
 
 async def test_a_crowd_of_connections_leaves_one(scene: tuple[Node, Robot, Node]) -> None:

@@ -7,7 +7,7 @@ import socket
 import struct
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import pytest
 
@@ -17,7 +17,7 @@ from metallb_speaker.bgp.messages import MARKER
 from metallb_speaker.bgp.prefixes import Prefix
 from metallb_speaker.peering import monitor
 from metallb_speaker.peering.config import Collector
-from support.bgp_nodes import Node, addresses, both_up
+from support.bgp_nodes import Node, addresses, both_up, join
 from support.waiting import until
 
 if TYPE_CHECKING:
@@ -103,11 +103,6 @@ async def nodes(places: list[IPv4Address]) -> AsyncIterator[tuple[Node, Node]]:
     told = Collector(str(places[2]), PORT, "n1")
     async with Node(here, 64513, collector=told) as one, Node(there, 64512) as other:
         yield one, other
-
-
-def join(one: Node, other: Node, **changes: Any) -> None:
-    other.peers_with(one, passive=True)
-    one.peers_with(other, **changes)
 
 
 async def test_sessions_and_routes_are_told_as_they_come(

@@ -8,7 +8,8 @@ out as violations, each with the last changes that had to do with the address.
     3  a Service that nobody touches keeps what it shows
 
 The second is judged by what Services asked for lately, not at that very version: who decided may
-have seen a Service as it was a moment ago. In the end there is no such allowance (`strictly`).
+have seen a Service as it was a moment ago. `behind_seconds` tells how far back that was at most. In
+the end there is no such allowance (`strictly`).
 The rule of sharing is told here once more, on purpose: it is a second opinion.
 """
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 SERVICE = "Service"
 VIRTUAL_IP = "VirtualIP"
 LATELY_SECONDS = 30.0
+KEPT_SECONDS = 300.0
+"""How long it is known what a Service asked for, to tell how old what was decided on was."""
 TRAIL = 12
 """So many changes of an address are told with a violation."""
 
@@ -126,13 +129,14 @@ class _Wishes:
         self._forget(seen_at)
 
     def _forget(self, now: float) -> None:
-        while self.before and self.before[0][0] < now - LATELY_SECONDS:
+        while self.before and self.before[0][0] < now - KEPT_SECONDS:
             self.before.popleft()
 
-    def lately(self, now: float) -> list[Wish]:
+    def known(self, now: float) -> list[tuple[float, Wish]]:
+        """Give what is asked for, and was before, each with how long ago it ceased to be."""
         self._forget(now)
-        found = [wish for _, wish in self.before]
-        return found if self.now is None else [*found, self.now]
+        found = [(now - at, wish) for at, wish in self.before]
+        return found if self.now is None else [*found, (0.0, self.now)]
 
 
 class History:
@@ -143,6 +147,8 @@ class History:
         self.counts: Counter[str] = Counter()
         self.joins = 0
         """How often somebody came to an address that another held."""
+        self.behind_seconds = 0.0
+        """How long ago two ceased to go together, at most, who were put together."""
         self._steady = steady
         self._version = 0
         self._shown: dict[ObjectKey, frozenset[str]] = {}
@@ -214,15 +220,28 @@ class History:
         for key in sorted(holders - before):
             for other in sorted(holders - {key}):
                 self.joins += 1
-                pairs = itertools.product(
-                    self._wishes[key].lately(change.seen_at),
-                    self._wishes[other].lately(change.seen_at),
-                )
-                if not any(mine.goes_with(theirs) for mine, theirs in pairs):
+                behind = self._behind(key, other, change.seen_at)
+                if behind is not None:
+                    self.behind_seconds = max(self.behind_seconds, behind)
+                if behind is None or behind > LATELY_SECONDS:
+                    since = "" if behind is None else f" since {behind:.1f} s"
                     self._wrong(
                         address,
-                        f"{address} is given to {key}, though {other} holds it, who may not share",
+                        f"{address} is given to {key}, though {other} holds it,"
+                        f" who may not share{since}",
                     )
+
+    def _behind(self, key: ObjectKey, other: ObjectKey, now: float) -> float | None:
+        """Tell how long ago two could share last; 0: they can; None: it is not known that ever."""
+        pairs = itertools.product(self._wishes[key].known(now), self._wishes[other].known(now))
+        return min(
+            (
+                max(mine_ago, their_ago)
+                for (mine_ago, mine), (their_ago, theirs) in pairs
+                if mine.goes_with(theirs)
+            ),
+            default=None,
+        )
 
     def strictly(self) -> None:
         """Judge what is there now, when all has come to rest, without any allowance."""

@@ -68,6 +68,7 @@ class Report:
     kills: int = 0
     changes: int = 0
     joins: int = 0
+    behind_seconds: float = 0.0
     served: int = 0
     rest_seconds: float = 0.0
     wrong: list[str] = field(default_factory=list)
@@ -77,7 +78,8 @@ class Report:
         actions = ", ".join(f"{count} x {name}" for name, count in sorted(self.actions.items()))
         lines = [
             f"done: {actions or 'nothing'}; controllers killed: {self.kills}",
-            f"followed: {self.changes} changes, {self.joins} times somebody joined an address",
+            f"followed: {self.changes} changes, {self.joins} times somebody joined an address,"
+            f" by what was so {self.behind_seconds:.1f} s before at most",
             f"at rest after {self.rest_seconds:.1f} s, {self.served} Services have an address",
         ]
         lines += [f"WRONG {item}" for item in self.wrong[:20]]
@@ -103,6 +105,8 @@ class Run:
             running.client, self._replicas, options.seed, options.services, options.workers, log
         )
         self._report = Report()
+        self._told = 0
+        """So many violations have been told as they came."""
 
     async def run(self) -> Report:
         """Do all of it."""
@@ -135,6 +139,9 @@ class Run:
         await self._rest()
 
     def _tell(self) -> None:
+        for item in self._history.violations[self._told :]:
+            self._say(f"WRONG {item}")
+        self._told = len(self._history.violations)
         self._say(
             f"{self._storm.done.total()} actions, {self._storm.kills} kills, {self._counted()}"
         )
@@ -147,7 +154,7 @@ class Run:
         report = self._report
         report.actions, report.kills = dict(self._storm.done), self._storm.kills
         report.changes = self._history.counts.total()
-        report.joins = self._history.joins
+        report.joins, report.behind_seconds = self._history.joins, self._history.behind_seconds
         found = [str(item) for item in self._history.violations]
         found += [f"refused by the API server: {item}" for item in self._storm.refused]
         report.wrong = found + report.wrong

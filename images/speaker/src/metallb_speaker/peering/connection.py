@@ -1,10 +1,10 @@
 """One TCP connection under asyncio: octets in and out, and an end that lets the last word arrive.
 
 Nothing is given to the transport while it still holds something: what is not written yet stays with
-the session, where later changes merge with it. Reading goes by small pieces, so that a peer that
-floods gets its turn and no more. At the end our side is shut first and what the peer still sends is
-thrown away for a while: closing with unread octets would make the kernel send a RST that can
-overtake the NOTIFICATION.
+the session, where later changes merge with it. Reading goes by small pieces and stops while too
+many of them wait to be taken, so that a peer that floods gets its turn and no more. At the end our
+side is shut first and what the peer still sends is thrown away for a while: closing with unread
+octets would make the kernel send a RST that can overtake the NOTIFICATION.
 """
 
 from __future__ import annotations
@@ -19,19 +19,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 READ_BYTES: Final = 16_384
+READS_HELD_MAX: Final = 4
+"""Pieces that may wait to be taken; then nothing more is read until all are."""
+
 LINGER_SECONDS: Final = 2.0
 
 
 class Listener(Protocol):
     """Who hears of a connection."""
 
-    def received(self, data: bytes) -> None:
-        """Octets have come."""
+    def received(self, connection: Connection, data: bytes) -> None:
+        """Octets have come; `Connection.taken` is to be called for them."""
 
-    def writable(self) -> None:
+    def writable(self, connection: Connection) -> None:
         """All that was written has left."""
 
-    def lost(self, why: str) -> None:
+    def lost(self, connection: Connection, why: str) -> None:
         """The connection has ended, not by us."""
 
 
@@ -46,7 +49,7 @@ class Connection(asyncio.BufferedProtocol):
         self,
         tcp: socket.socket,
         listener: Listener,
-        on_made: Callable[[], None],
+        on_made: Callable[[Connection], None],
         on_closed: Callable[[Connection], None],
     ) -> None:
         self.tcp = tcp
@@ -57,6 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer = bytearray(READ_BYTES)
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
+        self._reads_held = 0
+        self._is_reading = True
         self._patience: asyncio.TimerHandle | None = None
         self.closed = asyncio.Event()
 
@@ -77,6 +82,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(LINGER_SECONDS, self._transport.abort)
+        self._read(is_wanted=True)  # and throw it away
         if last:
             self._transport.write(last)
         try:
@@ -97,7 +103,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._listener is None:  # given up meanwhile
             self._transport.abort()
         else:
-            self._on_made()
+            self._on_made(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:
         """Asyncio: where to read into."""
@@ -106,7 +112,27 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Asyncio: octets have come."""
         if self._listener is not None:
-            self._listener.received(bytes(self._buffer[:nbytes]))
+            self._reads_held += 1
+            if self._reads_held == READS_HELD_MAX:
+                self._read(is_wanted=False)
+            self._listener.received(self, bytes(self._buffer[:nbytes]))
+
+    def taken(self) -> None:
+        """Take in that a piece that was read has been taken."""
+        self._reads_held -= 1
+        if not self._reads_held:
+            self._read(is_wanted=True)
+
+    def _read(self, *, is_wanted: bool) -> None:
+        """Go on reading, or stop it; a transport that closes takes no such word."""
+        transport = self._transport
+        if is_wanted is self._is_reading or transport is None or transport.is_closing():
+            return
+        self._is_reading = is_wanted
+        if is_wanted:
+            transport.resume_reading()
+        else:
+            transport.pause_reading()
 
     def eof_received(self) -> None:
         """Asyncio: the peer has shut its side; the transport closes after this."""
@@ -119,7 +145,7 @@ class Connection(asyncio.BufferedProtocol):
         """Asyncio: all is written."""
         self._is_paused = False
         if self._listener is not None:
-            self._listener.writable()
+            self._listener.writable(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Asyncio: the connection is gone."""
@@ -128,7 +154,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport = None
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.lost(_why(exc))
+            listener.lost(self, _why(exc))
         self.closed.set()
         self._on_closed(self)
 

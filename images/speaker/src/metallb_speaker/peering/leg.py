@@ -10,6 +10,7 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from metallb_speaker.bgp.events import Dial, Drop
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
     from metallb_speaker.bgp.events import Event
+    from metallb_speaker.bgp.next_hops import Endpoints
     from metallb_speaker.bgp.packing import Encoder
     from metallb_speaker.bgp.session import Session
     from metallb_speaker.bgp.timers import Jitter
     from metallb_speaker.peering.config import PeerConfig
     from metallb_speaker.peering.monitor import Monitor
+    from metallb_speaker.peering.session_task import SessionTask
 
 KEY_SECONDS: Final = 10.0
 """How long a peer has to change its key too, once ours is another."""
@@ -63,10 +66,16 @@ class Owner(Protocol):
 
 
 class Leg:
-    """One session with its connection, its dialling and its timer."""
+    """One session with its connection, its dialling and its timer.
 
-    def __init__(self, session: Session, owner: Owner, around: Surroundings) -> None:
+    What these bring is taken by the peer's task.
+    """
+
+    def __init__(
+        self, session: Session, owner: Owner, around: Surroundings, task: SessionTask
+    ) -> None:
         self.session = session
+        self._task = task
         self.connection: Connection | None = None
         self._owner = owner
         self._around = around
@@ -74,6 +83,8 @@ class Leg:
         self._making: asyncio.Task[None] | None = None
         self._accepted: socket.socket | None = None
         """Taken, and not in a task's hands yet."""
+        self._made: Connection | None = None
+        """Made, and not told to the session yet."""
         self._timer: asyncio.TimerHandle | None = None
         self._is_retired = False
 
@@ -84,7 +95,15 @@ class Leg:
 
     def pump(self) -> None:
         """Do what the session asks for, write what it has, and set its timer."""
+        self._do(lambda now: None)
+
+    def _do(self, step: Callable[[float], None]) -> None:
+        """Let the session take something in, and do what follows.
+
+        A fault of ours ends the connection, and no more.
+        """
         try:
+            step(self._loop.time())
             while (event := self.session.next_event()) is not None:
                 self._happened(event)
             self._write()
@@ -118,11 +137,12 @@ class Leg:
             self._timer = None
         due_at = self.session.get_timer()
         if due_at is not None and not self._is_retired:
-            self._timer = self._loop.call_at(due_at, self._ticked)
+            self._timer = self._loop.call_at(due_at, self._task.put, self._ticked)
 
     def _ticked(self) -> None:
-        self.session.handle_timer(self._loop.time())
-        self.pump()
+        """Let the session see what is due; it may have been put off since."""
+        if not self._is_retired:
+            self._do(self.session.handle_timer)
 
     def retire(self) -> None:
         """Another leg is the peer's from now on: no more timers, no more tries."""
@@ -139,8 +159,11 @@ class Leg:
 
     def _cancel(self) -> None:
         making, self._making = self._making, None
-        if making is not None and making is not asyncio.current_task():
+        if making is not None:
             making.cancel()
+        made, self._made = self._made, None
+        if made is not None:
+            made.abort()
         accepted, self._accepted = self._accepted, None
         if accepted is not None:
             accepted.close()
@@ -199,47 +222,78 @@ class Leg:
         await self._connect(tcp, is_dialled=True)
 
     async def _connect(self, tcp: socket.socket, *, is_dialled: bool) -> None:
-        def made() -> None:
-            """Tell the session at once: what the peer has said already is read right after this."""
-            if self._making is None:  # given up meanwhile, and its task has yet to hear of it
-                connection.abort()
-                return
-            self.connection, self._making = connection, None
-            self.session.connection_made(ends, self._loop.time(), is_dialled=is_dialled)
-            self.pump()
-
-        connections = self._around.connections
-        connection = Connection(tcp, self, made, connections.discard)
+        connections, making = self._around.connections, asyncio.current_task()
         try:
-            ends = endpoints_of(tcp)
+            made = partial(self._on_made, making, endpoints_of(tcp), is_dialled)
+            connection = Connection(tcp, self, made, connections.discard)
             connections.add(connection)
-            await self._loop.create_connection(lambda: connection, sock=tcp)
+            try:
+                await self._loop.create_connection(lambda: connection, sock=tcp)
+            except BaseException:
+                connection.abort()
+                connections.discard(connection)
+                raise
         except BaseException as error:
-            connection.abort()
-            connections.discard(connection)
             tcp.close()
             if not isinstance(error, OSError):
                 raise
             self._failed(error)
 
     def _failed(self, error: OSError) -> None:
-        self._making = None
-        self.session.connection_lost(sockets.words(error), self._loop.time())
-        self.pump()
+        making = asyncio.current_task()
+        self._task.put(partial(self._take_failure, making, sockets.words(error)))
 
-    def received(self, data: bytes) -> None:
+    def _on_made(
+        self,
+        making: asyncio.Task[None] | None,
+        ends: Endpoints,
+        is_dialled: bool,
+        connection: Connection,
+    ) -> None:
+        """Have the session told, before what the peer has said already."""
+        if making is not self._making:  # given up meanwhile, and has yet to hear of it
+            connection.abort()
+            return
+        self._made = connection
+        self._task.put(partial(self._take_connection, connection, ends, is_dialled))
+
+    def _take_failure(self, making: asyncio.Task[None] | None, why: str) -> None:
+        if making is self._making:
+            self._making = None
+            self.lose(why)
+
+    def _take_connection(self, connection: Connection, ends: Endpoints, is_dialled: bool) -> None:
+        if connection is self._made:
+            self.connection, self._made, self._making = connection, None, None
+            self._do(partial(self.session.connection_made, ends, is_dialled=is_dialled))
+
+    # ------------------------------------------------------------ what a connection brings
+
+    def received(self, connection: Connection, data: bytes) -> None:
         """Octets have come."""
-        self.session.receive_data(data, self._loop.time())
-        self.pump()
+        self._task.put(partial(self._take_octets, connection, data))
 
-    def writable(self) -> None:
+    def _take_octets(self, connection: Connection, data: bytes) -> None:
+        connection.taken()
+        if connection is self.connection:
+            self._do(partial(self.session.receive_data, data))
+
+    def writable(self, connection: Connection) -> None:
         """All that was written has left."""
-        self.pump()
+        self._task.put(self.pump)
 
-    def lost(self, why: str) -> None:
-        """The connection has ended, or is to count as ended."""
-        self.session.connection_lost(why, self._loop.time())
-        self.pump()
+    def lost(self, connection: Connection, why: str) -> None:
+        """The connection has ended."""
+        self._task.put(partial(self._take_loss, connection, why))
+
+    def _take_loss(self, connection: Connection, why: str) -> None:
+        if connection is self.connection:
+            self.connection = None
+            self.lose(why)
+
+    def lose(self, why: str) -> None:
+        """Count the connection as ended."""
+        self._do(partial(self.session.connection_lost, why))
 
 
 def _trust_again(tcp: socket.socket) -> None:

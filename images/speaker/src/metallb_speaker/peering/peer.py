@@ -1,10 +1,10 @@
 """One peer: its session, and a second session while two connections collide.
 
     Peering ─► Peer ─► Leg ─► Session (pure)
-                        └──► Connection ─► TCP
+                │       └──► Connection ─► TCP
+                └► SessionTask: what connections and timers bring is taken there, in order
 
-Everything a peer does happens in callbacks of its own connection and its own timer (ADR 0024), so
-peers share nothing but the event loop.
+What the owner orders is done at once (ADR 0024). Peers share nothing but the event loop.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from metallb_speaker.bgp.timers import Timer
 from metallb_speaker.peering.config import BfdMode
 from metallb_speaker.peering.leg import Leg
 from metallb_speaker.peering.repetition import Repetition
+from metallb_speaker.peering.session_task import SessionTask
 from metallb_speaker.peering.status import PeerStatus
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Peer:
         self._state_since = self._loop.time()
         self._established_count = 0
         self._ends, self._faults = Repetition(), Repetition()
+        self._task = SessionTask(config.name)
         self._main = self._leg(is_passive=config.passive)
         self._contender: Leg | None = None
 
@@ -80,7 +82,7 @@ class Peer:
         )
         session.is_restarting = self._is_restarting
         session.outbound.is_complete = self._is_complete
-        return Leg(session, self, self._around)
+        return Leg(session, self, self._around, self._task)
 
     # ------------------------------------------------------------ what our owner asks
 
@@ -100,6 +102,7 @@ class Peer:
         self._main.session.is_restarting = is_restarting
         self._main.session.outbound.is_complete = is_complete
         self._is_stopped = False
+        self._task.start()
         self._begin()
 
     def _begin(self) -> None:
@@ -114,6 +117,8 @@ class Peer:
         """End it for good."""
         self._is_stopped = True
         self._end(subcode, communication)
+        self._main.retire()
+        self._task.end()
 
     def _end(self, subcode: CeaseSubcode, communication: str = "") -> None:
         now = self._loop.time()
@@ -223,7 +228,7 @@ class Peer:
 
     def _replace(self, negotiated: Negotiated) -> None:
         if replaces_established(negotiated):
-            self._main.lost("the peer has made a new connection (RFC 4724 §5)")
+            self._main.lose("the peer has made a new connection (RFC 4724 §5)")
 
     def _contend(self) -> Leg:
         """Make a second leg; one that is there already is given up, as the peer has done."""
