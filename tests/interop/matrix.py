@@ -44,6 +44,11 @@ CLAIMS: Final[dict[str, dict[str, str]]] = {
         "FRR 8.4": _FRR + "test_a_big_as_tells_its_link_bandwidth",
         **_others("test_a_big_as_tells_its_link_bandwidth", "GoBGP 3", "ExaBGP 5"),
     },
+    "extended link bandwidth, not read and yet no harm": {
+        "BIRD 2": _BIRD + "test_an_extended_link_bandwidth_costs_no_route",
+        "FRR 8.4": _FRR + "test_an_extended_link_bandwidth_costs_no_route",
+        **_others("test_an_extended_link_bandwidth_costs_no_route"),
+    },
     "local preference on an internal session": _both(
         "test_an_internal_peer_hears_the_local_preference"
     ),
@@ -111,6 +116,9 @@ by `tests/interop/matrix.py`, which names the test behind each mark, and is held
 
 pmacct is a collector of BMP, which hears of a session with BIRD. Its release 1.7.7 does not read
 path identifiers of routes that a peer is sent, nor an IPv6 next hop of IPv4 routes.
+
+The extended link bandwidth was tried by hand with FRR 10.3, which reads it: `LB:4200000001:375000000
+(3.000 Gbps)`.
 
 """
 

@@ -76,6 +76,15 @@ async def test_a_big_as_tells_its_link_bandwidth(site: Site) -> None:
         )
 
 
+async def test_an_extended_link_bandwidth_costs_no_route(site: Site) -> None:
+    """draft-li-idr-link-bandwidth-ext, which BIRD does not read."""
+    end = BgpEnd(wanted(extended_link_bandwidth=True), {ROUTE: WEIGHTED})
+    async with joined(Bird, site, configuration(), end) as bird:
+        found = await route(bird, ROUTE)
+        assert found.as_path == (OUR_ASN,)
+        assert end.status.established_count == 1
+
+
 async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:
     end = BgpEnd(
         wanted(my_asn=THEIR_ASN),

@@ -76,6 +76,15 @@ async def test_a_big_as_tells_its_link_bandwidth(site: Site) -> None:
         assert found.extended_communities[0] == "LB:23456:375000000"
 
 
+async def test_an_extended_link_bandwidth_costs_no_route(site: Site) -> None:
+    """draft-li-idr-link-bandwidth-ext, which FRR reads only in later versions."""
+    end = BgpEnd(wanted(extended_link_bandwidth=True), {ROUTE: WEIGHTED})
+    async with joined(Frr, site, configuration(), end) as frr:
+        found = await route(frr, ROUTE)
+        assert found.as_path == (OUR_ASN,)
+        assert end.status.established_count == 1
+
+
 async def test_an_internal_peer_hears_the_local_preference(site: Site) -> None:
     end = BgpEnd(
         wanted(my_asn=THEIR_ASN, peer_asn=DynamicAsn.INTERNAL),

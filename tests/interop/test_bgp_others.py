@@ -155,6 +155,26 @@ async def test_a_big_as_tells_its_link_bandwidth(site: Site, kind: str) -> None:
         assert BANDWIDTH_READ[kind](found.raw) == BANDWIDTH_SHOWN[kind]
 
 
+EXTENDED_BANDWIDTH = bytes.fromhex("4206 0000 00000000165a0bc0 fa56ea01 00000000")
+EXTENDED_READ: dict[str, Callable[[Any], object]] = {
+    "gobgp": lambda raw: raw["attrs"],
+    "openbgpd": lambda raw: bytes.fromhex(raw["attributes"][0]["data"]),
+    "exabgp": lambda raw: raw["attribute"]["extended-community-ipv6"][0]["value"].to_bytes(
+        20, "big"
+    ),
+}
+
+
+@each
+async def test_an_extended_link_bandwidth_costs_no_route(site: Site, kind: str) -> None:
+    """GoBGP has the route, and its API shows no attribute of it: that is why it is asked for."""
+    end = BgpEnd(wanted(extended_link_bandwidth=True), {ROUTE: WEIGHTED})
+    async with joined(KINDS[kind].make, site, KINDS[kind].configuration(), end) as router:
+        found = await route(router, ROUTE)
+        assert EXTENDED_READ[kind](found.raw) == ([] if kind == "gobgp" else EXTENDED_BANDWIDTH)
+        assert end.status.established_count == 1
+
+
 @each
 async def test_it_dials_us(site: Site, kind: str) -> None:
     end = BgpEnd(wanted(passive=True), {ROUTE: PLAIN})

@@ -37,13 +37,15 @@ def test_all_of_them_are_read(kind: str) -> None:
     options, problems = read(
         kind, ttlSecurityHops=254, passive=True, role="RouteServerClient", strictRole=True,
         enableGracefulRestart=True, longLivedRestartTime="1h", sendHoldTime="8m",
-        bfdStrict=True, tcpAuthentication={**KEY, "algorithm": "AES128CMAC",
-                                           "receiveKeyID": 8},
+        bfdStrict=True, extendedLinkBandwidth=True,
+        tcpAuthentication={**KEY, "algorithm": "AES128CMAC", "receiveKeyID": 8},
         **BFD[kind],
     )  # fmt: skip
     assert problems == ()
     key = TCPAuthentication(ObjectKey("net", "key"), 7, 8, "AES128CMAC")
-    assert options == SessionOptions(254, True, "RouteServerClient", True, 3600, 480, True, key)
+    assert options == SessionOptions(
+        254, True, "RouteServerClient", True, 3600, 480, True, True, key
+    )
 
 
 @dialects

@@ -46,6 +46,7 @@ NEWER: dict[str, Any] = {
     "longLivedRestartTime": "1h",
     "sendHoldTime": "8m",
     "bfdStrict": True,
+    "extendedLinkBandwidth": True,
     "tcpAuthentication": {"keyID": 1, "secretRef": {"name": "key"}},
 }
 

@@ -8,6 +8,7 @@ from metallb_speaker.bgp.attributes import (
     RouteAttributes,
     attribute,
     attribute_bytes,
+    extended_link_bandwidth_community,
     link_bandwidth_community,
     mp_reach,
     mp_unreach,
@@ -96,6 +97,7 @@ def written(
     my_asn: int = 65001,
     four_octet_as: bool = True,
     next_hop: bytes | None = NEXT_HOP,
+    extended_link_bandwidth: bool = False,
 ) -> str:
     return attribute_bytes(
         attributes,
@@ -103,6 +105,7 @@ def written(
         my_asn=my_asn,
         four_octet_as=four_octet_as,
         next_hop=next_hop,
+        extended_link_bandwidth=extended_link_bandwidth,
     ).hex()
 
 
@@ -148,6 +151,30 @@ def test_a_path_has_one_segment_at_most() -> None:
 def test_link_bandwidth_of_an_as_of_four_octets() -> None:
     assert link_bandwidth_community(4227923967, 1.0).hex() == "40045ba03f800000"
     assert link_bandwidth_community(65535, 0.0).hex() == "4004ffff00000000"
+
+
+def test_the_extended_link_bandwidth_has_64_bits_and_an_as_of_four_octets() -> None:
+    """FRR writes it so: type, two octets of nothing, the value, the AS, four octets of nothing."""
+    found = extended_link_bandwidth_community(4227923967, 375e6)
+    assert found.hex(" ", 4) == "42060000 00000000 165a0bc0 fc00ffff 00000000"
+    most = extended_link_bandwidth_community(1, 2.0**65)
+    assert most.hex(" ", 4) == "42060000 ffffffff ffffffff 00000001 00000000"
+
+
+def test_a_peer_hears_one_form_of_link_bandwidth_in_its_place() -> None:
+    attributes = RouteAttributes(
+        link_bandwidth=125e6,
+        extended_communities=(bytes.fromhex("0002fde900000001"),),
+        large_communities=((1, 2, 3),),
+    )
+    wire = (
+        f"{ORIGIN} 40 02 06 02 01 0000fde9 {NEXT_HOP_WIRE} c0 10 08 0002fde900000001"
+        " c0 19 14 42060000 00000000 07735940 0000fde9 00000000"
+        " c0 20 0c 00000001 00000002 00000003"
+    )
+    assert written(attributes, extended_link_bandwidth=True) == wire.replace(" ", "")
+    plain = RouteAttributes()
+    assert written(plain, extended_link_bandwidth=True) == written(plain)
 
 
 @pytest.mark.parametrize(("length", "head"), [(255, "c008ff"), (256, "d0080100")])

@@ -319,6 +319,21 @@ async def test_without_a_password_a_peer_that_has_one_is_not_reached(
     await both_up(one, other)
 
 
+async def test_the_form_of_weights_changes_on_a_live_session(nodes: tuple[Node, Node]) -> None:
+    """All is told again, as it has another form; what says nothing new tells nothing again."""
+    one, other = nodes
+    one.routes(other, {ROUTE: RouteAttributes(link_bandwidth=1.0)})
+    join(one, other)
+    await both_up(one, other)
+    told = one.status(other).sent[MessageType.UPDATE]
+    one.peers_with(other, connect_seconds=7.0)
+    one.peers_with(other, connect_seconds=7.0, extended_link_bandwidth=True)
+    assert one.status(other).sent[MessageType.UPDATE] == told + 1
+    await until(lambda: other.status(one).received[MessageType.UPDATE] == told + 1)
+    assert one.status(other).established_count == 1
+    assert other.status(one).malformed_updates == 0
+
+
 async def test_a_password_changes_on_a_live_session(nodes: tuple[Node, Node]) -> None:
     one, other = nodes
     join(one, other, password=PASSWORD)

@@ -24,7 +24,12 @@ async def test_steps_are_done_in_the_order_in_which_they_came() -> None:
     task, done = SessionTask("x"), list[int]()
     task.put(lambda: done.append(1))
     task.start()
-    task.put(lambda: (done.append(2), task.put(lambda: done.append(3)))[0])
+
+    def second() -> None:
+        done.append(2)
+        task.put(lambda: done.append(3))
+
+    task.put(second)
     assert done == []
     await until(lambda: done == [1, 2, 3])
     task.end()

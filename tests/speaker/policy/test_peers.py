@@ -84,6 +84,7 @@ def test_options_beyond_metallbs_reach_sockets_and_session() -> None:
     options = SessionOptions(
         ttl_security_hops=2, is_passive=True, role="Customer", is_role_strict=True,
         long_lived_restart_seconds=3600, send_hold_seconds=480, is_bfd_strict=True,
+        is_extended_link_bandwidth=True,
     )  # fmt: skip
     said = peer(options=options, bfd=BFDTimers(is_echo=True), is_graceful_restart=True)
     listening = replace(DEFAULTS, listen_port=179)
@@ -93,6 +94,7 @@ def test_options_beyond_metallbs_reach_sockets_and_session() -> None:
     session = found.session
     assert (session.role, session.is_role_strict) == (Role.CUSTOMER, True)
     assert (session.long_lived_seconds, session.send_hold_seconds) == (3600, 480)
+    assert session.extended_link_bandwidth
     watched = bfd_config(said, "n1", listening)
     assert watched is not None
     assert (watched.endpoint.is_multihop, watched.is_echo) == (True, False)

@@ -78,8 +78,8 @@ class Report:
         actions = ", ".join(f"{count} x {name}" for name, count in sorted(self.actions.items()))
         lines = [
             f"done: {actions or 'nothing'}; controllers killed: {self.kills}",
-            f"followed: {self.changes} changes, {self.joins} times somebody joined an address,"
-            f" by what was so {self.behind_seconds:.1f} s before at most",
+            f"followed: {self.changes} changes, {self.joins} times somebody joined an address",
+            f"what they joined by was so {self.behind_seconds:.1f} s before at most",
             f"at rest after {self.rest_seconds:.1f} s, {self.served} Services have an address",
         ]
         lines += [f"WRONG {item}" for item in self.wrong[:20]]

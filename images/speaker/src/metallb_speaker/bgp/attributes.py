@@ -21,6 +21,7 @@ from typing import Final
 
 from metallb_speaker.bgp.iana import (
     AS_TRANS,
+    EXTENDED_LINK_BANDWIDTH,
     LINK_BANDWIDTH,
     TWO_OCTET_AS_MAX,
     AsPathSegmentType,
@@ -54,7 +55,7 @@ class RouteAttributes:
     prepend: int = 0
     """How many times more our AS is in the path that external peers hear."""
     link_bandwidth: float | None = None
-    """Octets a second, for draft-ietf-idr-link-bandwidth."""
+    """Octets a second, for draft-ietf-idr-link-bandwidth or draft-li-idr-link-bandwidth-ext."""
 
 
 DEFAULT_LOCAL_PREF: Final = 100
@@ -63,6 +64,8 @@ _OCTET_MAX: Final = 255
 _LONG: Final = struct.Struct("!I")
 _LARGE_COMMUNITY: Final = struct.Struct("!III")
 _LINK_BANDWIDTH: Final = struct.Struct("!HHf")
+_EXTENDED_LINK_BANDWIDTH: Final = struct.Struct("!HxxQIxxxx")
+_OCTETS_PER_SECOND_MAX: Final = 2**64 - 1
 
 
 def attribute(flags: int, code: int, value: bytes) -> bytes:
@@ -81,11 +84,13 @@ def attribute_bytes(
     my_asn: int,
     four_octet_as: bool,
     next_hop: bytes | None,
+    extended_link_bandwidth: bool = False,
 ) -> bytes:
     """All attributes of a route but MP_REACH_NLRI, in ascending order.
 
     `my_asn` is the AS that the peer knows us by; `next_hop` is an IPv4 address for routes in the
-    NLRI field, None for routes in MP_REACH_NLRI.
+    NLRI field, None for routes in MP_REACH_NLRI. `extended_link_bandwidth`: the link bandwidth is
+    told in draft-li-idr-link-bandwidth-ext's form, not in draft-ietf-idr-link-bandwidth's.
     """
     as_path = () if is_internal else (my_asn,) * (1 + min(attributes.prepend, PREPEND_MAX))
     parts = [_ORIGIN_IGP, _as_path(as_path, four_octet_as=four_octet_as)]
@@ -98,11 +103,15 @@ def attribute_bytes(
         stated = attributes.local_pref
         local_pref = _LONG.pack(DEFAULT_LOCAL_PREF if stated is None else stated)
         parts.append(attribute(WELL_KNOWN, AttributeCode.LOCAL_PREF, local_pref))
-    parts += _communities(attributes, my_asn)
+    bandwidth = attributes.link_bandwidth
+    parts += _communities(attributes, my_asn, None if extended_link_bandwidth else bandwidth)
     if not four_octet_as and my_asn > TWO_OCTET_AS_MAX and as_path:
         # RFC 6793 §4.2.2: the path with its real numbers goes beside the one with AS_TRANS.
         value = _segment(as_path, octets=4)
         parts.append(attribute(OPTIONAL_TRANSITIVE, AttributeCode.AS4_PATH, value))
+    if bandwidth is not None and extended_link_bandwidth:
+        value = extended_link_bandwidth_community(my_asn, bandwidth)
+        parts.append(attribute(OPTIONAL_TRANSITIVE, AttributeCode.IPV6_EXTENDED_COMMUNITIES, value))
     return b"".join(parts + _large_communities(attributes))
 
 
@@ -124,15 +133,17 @@ def _segment(as_path: tuple[int, ...], *, octets: int) -> bytes:
     return bytes((AsPathSegmentType.AS_SEQUENCE, len(as_path))) + numbers
 
 
-def _communities(attributes: RouteAttributes, my_asn: int) -> list[bytes]:
+def _communities(
+    attributes: RouteAttributes, my_asn: int, link_bandwidth: float | None
+) -> list[bytes]:
     """COMMUNITIES and EXTENDED_COMMUNITIES; each value once, in ascending order."""
     parts = []
     if attributes.communities:
         value = b"".join(map(_LONG.pack, sorted(set(attributes.communities))))
         parts.append(attribute(OPTIONAL_TRANSITIVE, AttributeCode.COMMUNITIES, value))
     extended = set(attributes.extended_communities)
-    if attributes.link_bandwidth is not None:
-        extended.add(link_bandwidth_community(my_asn, attributes.link_bandwidth))
+    if link_bandwidth is not None:
+        extended.add(link_bandwidth_community(my_asn, link_bandwidth))
     if extended:
         value = b"".join(sorted(extended))
         parts.append(attribute(OPTIONAL_TRANSITIVE, AttributeCode.EXTENDED_COMMUNITIES, value))
@@ -155,6 +166,12 @@ def link_bandwidth_community(asn: int, octets_per_second: float) -> bytes:
     """
     short = asn if asn <= TWO_OCTET_AS_MAX else AS_TRANS
     return _LINK_BANDWIDTH.pack(LINK_BANDWIDTH, short, octets_per_second)
+
+
+def extended_link_bandwidth_community(asn: int, octets_per_second: float) -> bytes:
+    """draft-li-idr-link-bandwidth-ext: the bandwidth in 64 bits, then the AS in four octets."""
+    bandwidth = min(round(octets_per_second), _OCTETS_PER_SECOND_MAX)
+    return _EXTENDED_LINK_BANDWIDTH.pack(EXTENDED_LINK_BANDWIDTH, bandwidth, asn)
 
 
 def mp_reach(family: Family, next_hop: bytes, nlri: bytes) -> bytes:

@@ -65,6 +65,8 @@ class SessionConfig:
     """Send path identifiers where the peer asks for them (RFC 7911)."""
     extended_message: bool = True
     extended_next_hop: bool = True
+    extended_link_bandwidth: bool = False
+    """Tell link bandwidths in draft-li-idr-link-bandwidth-ext's form."""
     next_hop_ipv4: IPv4Address | None = None
     """In place of the session's own address."""
     next_hop_ipv6: IPv6Address | None = None
@@ -118,6 +120,7 @@ LIVE: Final = frozenset(
         "send_hold_seconds",
         "next_hop_ipv4",
         "next_hop_ipv6",
+        "extended_link_bandwidth",
     }
 )
 """What a session takes over while it runs. All else is said in OPEN."""

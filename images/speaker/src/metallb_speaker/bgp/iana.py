@@ -274,6 +274,10 @@ LINK_BANDWIDTH: Final = 0x4004
 """Type and subtype of the community of draft-ietf-idr-link-bandwidth §2: non-transitive,
 two-octet AS specific."""
 
+EXTENDED_LINK_BANDWIDTH: Final = 0x4206
+"""Type and subtype of the community of draft-li-idr-link-bandwidth-ext: non-transitive, four-octet
+AS specific, among those of IPV6_EXTENDED_COMMUNITIES."""
+
 
 def name_of(kind: type[IntEnum], number: int) -> str:
     """The number's name in words of the RFCs, or the number itself when it has none."""

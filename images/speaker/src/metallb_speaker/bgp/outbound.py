@@ -69,15 +69,15 @@ class Outbound:
             next_hops=tuple((afi, hop) for afi, hop in found if hop is not None),
             add_path=negotiated.add_path,
             otc=_only_to_customer(config, negotiated),
+            extended_link_bandwidth=config.extended_link_bandwidth,
         )
 
-    def change_next_hops(
-        self, config: SessionConfig, negotiated: Negotiated, ends: Endpoints
-    ) -> bool:
-        """Take other next hops; tells whether no family lost its own."""
-        before = self._unannounced
+    def change(self, config: SessionConfig, negotiated: Negotiated, ends: Endpoints) -> bool:
+        """Tell all in another form, if it is another; tells whether no family lost its next hop."""
+        before, encoding = self._unannounced, self._encoding
         self._encode_for(config, negotiated, ends)
-        self.rib.repeat(negotiated.families)
+        if self._encoding != encoding:
+            self.rib.repeat(negotiated.families)
         return set(self._unannounced) <= set(before)
 
     def end(self) -> None:

@@ -54,6 +54,8 @@ class Encoding:
     add_path: frozenset[Afi]
     otc: int | None
     """Only To Customer (RFC 9234 §5): our AS where our role demands it."""
+    extended_link_bandwidth: bool = False
+    """The link bandwidth goes in draft-li-idr-link-bandwidth-ext's form."""
 
     def next_hop(self, afi: int) -> bytes | None:
         """Give the next hop for routes of a family."""
@@ -143,6 +145,7 @@ class Encoder:
                 my_asn=encoding.my_asn,
                 four_octet_as=encoding.four_octet_as,
                 next_hop=next_hop,
+                extended_link_bandwidth=encoding.extended_link_bandwidth,
             )
             if encoding.otc is not None:
                 otc = encoding.otc.to_bytes(4, "big")

@@ -219,7 +219,7 @@ class Session(Machine):
         assert self.ends is not None
         self._start_keepalive()
         self._start_send_hold()
-        if not self.outbound.change_next_hops(config, self.negotiated, self.ends):
+        if not self.outbound.change(config, self.negotiated, self.ends):
             self._events.extend(map(NoNextHop, self.outbound.unannounced))
             self.shutdown(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, "", now)
 

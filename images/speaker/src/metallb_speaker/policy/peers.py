@@ -141,6 +141,7 @@ def _session_config(peer: Peer, node: Node, defaults: BgpSettings) -> SessionCon
         send_hold_seconds=options.send_hold_seconds or None,
         role=_ROLES.get(options.role),
         is_role_strict=options.is_role_strict,
+        extended_link_bandwidth=options.is_extended_link_bandwidth,
     )
 
 

@@ -52,6 +52,8 @@ class SessionOptions:
     send_hold_seconds: int = 0
     """RFC 9687."""
     is_bfd_strict: bool = False
+    is_extended_link_bandwidth: bool = False
+    """draft-li-idr-link-bandwidth-ext: weights in 64 bits, with an AS of four octets."""
     tcp_authentication: TCPAuthentication | None = field(default=None)
 
 
@@ -78,6 +80,7 @@ def read_session_options(spec: Fields, around: Around) -> SessionOptions:
         long_lived_restart_seconds=_seconds(spec, "longLivedRestartTime", _LONG_LIVED_SECONDS_MAX),
         send_hold_seconds=_seconds(spec, "sendHoldTime", _SEND_HOLD_SECONDS_MAX),
         is_bfd_strict=spec.boolean("bfdStrict"),
+        is_extended_link_bandwidth=spec.boolean("extendedLinkBandwidth"),
         tcp_authentication=_read_tcp_authentication(spec, around.namespace),
     )
     return _agreeing(options, spec, around)

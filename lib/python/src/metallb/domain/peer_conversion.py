@@ -34,7 +34,7 @@ _ONLY_NEW = frozenset(
         "dynamicASN", "localASN", "interface", "connectTime", "passwordSecret", "vrf",
         "enableGracefulRestart", "disableMP", "dualStackAddressFamily", "ttlSecurityHops",
         "passive", "role", "strictRole", "longLivedRestartTime", "sendHoldTime", "bfdStrict",
-        "tcpAuthentication",
+        "extendedLinkBandwidth", "tcpAuthentication",
     }
 )  # fmt: skip
 _DEFAULTED = {"disableMP": False, "dualStackAddressFamily": False}
