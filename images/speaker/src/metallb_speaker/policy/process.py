@@ -189,11 +189,11 @@ class Policy:
             self.metrics.forget(address)
             self.bgp.discard(address)
             return
-        self.bgp.put(new)
         is_told = self._seen_said is not None
         if is_told and (old is None or old.spec.layer2 != new.spec.layer2):
             self._seen_said = self._vips.seen
             self._reflex.say(control.vip_line(_orders(new, self._settings.node), self._seen_said))
+        self.bgp.put(new)
 
     def _on_seen(self) -> None:
         if self._seen_timer is None and self._seen_said not in (None, self._vips.seen):
