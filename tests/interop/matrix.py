@@ -117,8 +117,8 @@ by `tests/interop/matrix.py`, which names the test behind each mark, and is held
 pmacct is a collector of BMP, which hears of a session with BIRD. Its release 1.7.7 does not read
 path identifiers of routes that a peer is sent, nor an IPv6 next hop of IPv4 routes.
 
-The extended link bandwidth was tried by hand with FRR 10.3, which reads it: `LB:4200000001:375000000
-(3.000 Gbps)`.
+The extended link bandwidth was tried by hand with FRR 10.3, which reads it:
+`LB:4200000001:375000000 (3.000 Gbps)`.
 
 """
 
