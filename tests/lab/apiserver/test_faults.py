@@ -10,26 +10,28 @@ import aiohttp
 import pytest
 
 from metallb_lab.apiserver import Fault, Match
+from support.waiting import until
 
 if TYPE_CHECKING:
     from lab.apiserver.conftest import Client
     from metallb_lab.apiserver import ApiServer
 
 PATH = "/api/v1/namespaces/default/configmaps"
+LATENCY_SECONDS = 1.0
 BROKEN = (aiohttp.ClientError, ConnectionError)
 
 
 async def test_latency(server: ApiServer, alice: Client, bob: Client) -> None:
-    server.faults.add("latency", Match(user="alice", verb="list"), seconds=0.2, count=1)
+    match = Match(user="alice", verb="list")
+    fault = server.faults.add("latency", match, seconds=LATENCY_SECONDS, count=1)
     started = time.monotonic()
+    late = asyncio.create_task(alice.call("GET", PATH))
+    await until(lambda: not fault.active)
     await bob.call("GET", PATH)
-    assert time.monotonic() - started < 0.15
-    started = time.monotonic()
     await alice.call("GET", PATH)
-    assert time.monotonic() - started >= 0.2
-    started = time.monotonic()
-    await alice.call("GET", PATH)
-    assert time.monotonic() - started < 0.15
+    assert not late.done()
+    await late
+    assert time.monotonic() - started >= LATENCY_SECONDS
 
 
 async def test_too_many_requests(server: ApiServer, alice: Client, bob: Client) -> None:
