@@ -81,7 +81,7 @@ async def shaken() -> None:
     """Waits for TLS handshakes that have begun; those that are cut off leave open sockets."""
     tasks = [t for t in asyncio.all_tasks() if "_accept_connection" in repr(t.get_coro())]
     if tasks:
-        await asyncio.wait(tasks, timeout=5)
+        await asyncio.wait(tasks, timeout=20)
 
 
 def allow(request: Document) -> Document:

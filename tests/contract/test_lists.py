@@ -151,7 +151,7 @@ async def test_any_version_will_do(api: Api) -> None:
         body = (await api.get(f"{api.core}/configmaps", resourceVersion="0")).ok()
         return names(body) == ["c000", "c001"]
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not await seen():
             await asyncio.sleep(0.01)
 

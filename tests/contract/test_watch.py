@@ -40,7 +40,7 @@ async def test_from_now_with_what_there_is(api: Api, version: str | None) -> Non
                 made["metadata"]["resourceVersion"]
             )
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not await current():
                 await asyncio.sleep(0.01)
     async with api.watch(path, **query) as watch:

@@ -48,7 +48,7 @@ def alive(pid: int) -> bool:
 
 
 async def until_gone(pids: list[int]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while any(alive(pid) for pid in pids):
             await asyncio.sleep(0.01)
 

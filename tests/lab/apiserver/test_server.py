@@ -119,7 +119,7 @@ async def test_a_watcher_that_does_not_read_is_let_go(
     monkeypatch.setattr("metallb_lab.apiserver.watching.QUEUE_LIMIT", 3)
     hold = server.faults.add("stall-watch")
     async with admin.watch(PATH) as watch:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not server.watches:
                 await asyncio.sleep(0.01)
         (running,) = server.watches
@@ -154,7 +154,7 @@ async def test_stopping_ends_watches_in_good_order(session: aiohttp.ClientSessio
     await server.listen()
     async with session.get(f"{server.url}{PATH}", params={"watch": "1"}) as answer:
         stopping = asyncio.create_task(server.stop())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await answer.content.read() == b""
             await stopping
 

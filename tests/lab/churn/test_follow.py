@@ -73,7 +73,7 @@ async def test_changes_of_both_kinds_are_told_in_the_order_of_their_versions(lin
     client = FakeClient(list(SERVICES), vips, lines)
     following, history = follower(client)
     task = asyncio.create_task(following.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while following.versions[SERVICE] != {ObjectKey("default", "b"): 12}:
             await asyncio.sleep(0)
         while history.counts.total() < 6:  # the last change of one kind waits for the other
@@ -89,7 +89,7 @@ async def test_a_status_that_was_first_is_seen_whichever_watch_is_faster() -> No
     client = FakeClient([SERVICES[0], SERVICES[1]], [("ADDED", 6, vip("a"))])
     following, history = follower(client)
     task = asyncio.create_task(following.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while history.counts.total() < 2:
             await asyncio.sleep(0)
     task.cancel()
@@ -107,5 +107,5 @@ async def test_a_status_that_was_first_is_seen_whichever_watch_is_faster() -> No
 async def test_what_is_missed_or_cannot_be_read_ends_it(event: Event) -> None:
     following, _ = follower(FakeClient([], [event]))
     with pytest.raises(GapError):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await following.run()

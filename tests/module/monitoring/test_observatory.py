@@ -160,7 +160,7 @@ async def test_nobody_passes_by_the_proxy(watched: Observatory, job: str) -> Non
     for target in watched.targets:
         if target.job == job:
             with netns.make_socket(client, socket.AF_INET, socket.SOCK_STREAM) as tcp:
-                tcp.settimeout(5.0)
+                tcp.settimeout(20.0)
                 assert tcp.connect_ex((target.host.ipv4, behind)) != 0
 
 
