@@ -29,7 +29,7 @@ class Routed:
 
     def ipv4(self, last: int) -> str:
         """Give an IPv4 address of this scene."""
-        return f"10.60.{self.scene.number}.{last}"
+        return f"10.60.{self.scene.number % 256}.{last}"
 
     def ipv6(self, last: int) -> str:
         """Give an IPv6 address of this scene."""
