@@ -75,7 +75,9 @@ def test_a_child_that_ends_early_gives_its_code(tmp_path: Path) -> None:
 
 def test_control_c_reaches_the_child(tmp_path: Path) -> None:
     with subprocess.Popen(
-        _command(tmp_path, "interrupt"), stdout=subprocess.PIPE, text=True
+        ["env", "--default-signal=INT", *_command(tmp_path, "interrupt")],
+        stdout=subprocess.PIPE,
+        text=True,
     ) as command:
         assert command.stdout is not None
         assert command.stdout.readline() == "working\n"

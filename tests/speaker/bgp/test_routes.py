@@ -211,6 +211,21 @@ def test_another_next_hop_is_told_without_a_new_session() -> None:
     assert made.state is State.ESTABLISHED
 
 
+def test_another_form_of_weights_is_told_without_a_new_session() -> None:
+    config = ours()
+    made, view = established(config, routes={A: RouteAttributes(link_bandwidth=1.0)})
+    view.forget()
+    changed = replace(config, extended_link_bandwidth=True)
+    made.reconfigure(changed, 5.0)
+    view.hear()
+    assert AttributeCode.IPV6_EXTENDED_COMMUNITIES in view.routes[A]
+    assert AttributeCode.EXTENDED_COMMUNITIES not in view.routes[A]
+    view.forget()
+    made.reconfigure(replace(changed, connect_seconds=7.0), 6.0)
+    view.hear()
+    assert view.routes == {}  # not an octet of it has changed
+
+
 def test_a_next_hop_that_is_no_more_ends_the_session() -> None:
     config = ours(next_hop_ipv6=IPv6Address("2001:db8::9"))
     made, view = established(config, ends=ENDS, routes={SIX: PLAIN})
