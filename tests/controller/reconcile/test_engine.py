@@ -173,6 +173,18 @@ def test_many_services_are_served_in_steps() -> None:
     assert len({item for addresses in shown for item in addresses}) == 250
 
 
+def test_a_short_step_decides_about_fewer() -> None:
+    world = world_of(class_object(ranges=("10.0.0.0/16",), isDefault=True))
+    for number in range(25):
+        world.put(service_object(f"s{number:03}"))
+    settings = ReconcilerSettings(services_per_step=10, services_per_short_step=3)
+    leader = Leader(world, settings=settings)
+    leader.reconciler.step(leader.now, WALL, is_short=True)
+    assert leader.reconciler.undecided == 22
+    leader.reconciler.step(leader.now, WALL)
+    assert leader.reconciler.undecided == 12
+
+
 def test_what_was_begun_goes_on_while_nothing_new_is_decided() -> None:
     world = world_of(class_object(isDefault=True), service_object("a"), service_object("b"))
     leader = Leader(world, settings=ReconcilerSettings(services_per_step=1))

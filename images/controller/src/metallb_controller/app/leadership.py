@@ -244,7 +244,8 @@ class Leadership:
         self._wake.set()
 
     def _on_vip(self, key: Key, old: VirtualIP | None, new: VirtualIP | None) -> None:
-        self.reconciler.observe_vip(address_from_name(key[1]), new)
+        address = address_from_name(key[1]) if new is None else new.spec.address
+        self.reconciler.observe_vip(address, new)
         self._adoption.look_again()
         self._native.look_again()
         self._look_at_ipam()
@@ -338,7 +339,9 @@ class Leadership:
             is_deciding = self._queue.qsize() < limit
             now = time.monotonic()
             noted = self.reconciler.catalogue.all_problems()
-            actions = self.reconciler.step(now, wall_clock(), is_deciding=is_deciding)
+            actions = self.reconciler.step(
+                now, wall_clock(), is_deciding=is_deciding, is_short=self._queue.empty()
+            )
             if self.reconciler.catalogue.all_problems() is not noted:
                 self._judging.look_again()
                 self._native.look_again()

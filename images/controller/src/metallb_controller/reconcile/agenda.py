@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from metallb_controller.reconcile.model import Target
 
 
-VIPS_AT_ONCE: Final = 200
+VIPS_AT_ONCE: Final = 50
 """How many of the VirtualIPs for later are taken out with the others."""
 
 

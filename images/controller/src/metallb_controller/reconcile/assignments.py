@@ -116,9 +116,10 @@ class Assignments:
         self._restore_kept(vip, is_start=is_start)
         known = self._allocator.holders(address)
         unknown = [key for key in vip.spec.services if key not in known]
-        unknown.sort(key=lambda key: not self._is_served(key))
         if not unknown:
             return touched
+        if len(unknown) > 1:
+            unknown.sort(key=lambda key: not self._is_served(key))
         for key in known:
             if key not in vip.spec.services:
                 self._oust(address, key, touched)

@@ -198,7 +198,8 @@ class Reconciler:
         self._started = True
         self._refresh_pools(now)
         for address in sorted(self.observed.vips, key=lambda item: (item.version, int(item))):
-            self._note(self.assignments.restore(self.observed.vips[address], is_start=True))
+            touched = self.assignments.restore(self.observed.vips[address], is_start=True)
+            self._agenda.add_touched(touched)  # all statuses are looked at below
             self._agenda.vips[address] = None
         self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
         self._agenda.postpone_vips()
@@ -219,12 +220,14 @@ class Reconciler:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def step(self, now: float, wall: str, *, is_deciding: bool = True) -> list[Action]:
+    def step(
+        self, now: float, wall: str, *, is_deciding: bool = True, is_short: bool = False
+    ) -> list[Action]:
         """Do a bounded amount of work; gives the writes and Events that came of it.
 
         To be called again while `has_work`, and when `get_timer` says so. With `is_deciding`
         false no Service is decided about: there are writes enough, and only what has come of
-        those that ended is written.
+        those that ended is written. A short step decides about fewer.
         """
         if not self._started:
             return []
@@ -242,7 +245,7 @@ class Reconciler:
         if is_deciding:
             self._wake_waiters()
             self._drain(now)
-            self._decide()
+            self._decide(is_short=is_short)
         self.layer2.rebalance(now)
         self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
         actions: list[Action] = [*self._vip_writes(), *self._status_writes(now, wall)]
@@ -331,8 +334,10 @@ class Reconciler:
             self._agenda.statuses[key] = None
             self._agenda.pools[pool] = None
 
-    def _decide(self) -> None:
-        for key in self._agenda.take_services(self._settings.services_per_step):
+    def _decide(self, *, is_short: bool) -> None:
+        settings = self._settings
+        count = settings.services_per_short_step if is_short else settings.services_per_step
+        for key in self._agenda.take_services(count):
             before = self.assignments.verdicts.get(key)
             self._note(self.assignments.decide(key))
             self._agenda.statuses[key] = None

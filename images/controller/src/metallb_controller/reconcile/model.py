@@ -131,6 +131,8 @@ class ReconcilerSettings:
 
     services_per_step: int = 100
     """Services decided about in one step: what happens meanwhile is taken in between steps."""
+    services_per_short_step: int = 25
+    """The same where somebody waits for an answer to one write, and not for many."""
     status_delay_seconds: float = 0.2
     """A pool's status is written so long after it changed: Services come first."""
     status_interval_seconds: float = 1.0

@@ -234,6 +234,8 @@ def _read_services(fields: Fields) -> tuple[ObjectKey, ...]:
 
 def _read_retained(spec: Fields) -> Retained | None:
     """Read `retained`; without a time that can be read, nothing is kept."""
+    if spec.value.get("retained") is None:
+        return None
     fields = spec.child("retained")
     try:
         until = datetime.fromisoformat(fields.text("until"))
