@@ -11,8 +11,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from metallb.api.classes import read_class
+from metallb.api.meta import ObjectKey
 from metallb.kube.reflector import ReflectorCounts
 from metallb_controller.app.census import UNKNOWN_CLASS, Census
+from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from support.objects import (
     advertisement_object,
@@ -248,7 +250,9 @@ def test_services_that_wait_to_be_decided_are_counted() -> None:
 
 def test_a_class_that_is_wrong_counts_before_its_status_says_so() -> None:
     reconciler = Reconciler()
-    reconciler.observe_class("bad", read_class(class_object("bad", ("10.0.0.x",))))
+    reconciler.observe_config(
+        ConfigKind.CLASSES, ObjectKey("", "bad"), read_class(class_object("bad", ("10.0.0.x",)))
+    )
     term = ShownTerm(reconciler)
     assert sample(term, "metallb_k8s_client_config_stale_bool") == 1
 

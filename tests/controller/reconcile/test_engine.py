@@ -8,6 +8,7 @@ import pytest
 
 from metallb.api.classes import read_class
 from metallb.api.meta import ObjectKey
+from metallb_controller.reconcile.catalogue import ConfigKind
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import Outcome, ReconcilerSettings, Result
 from support.objects import bound_condition, class_object, service_object, slice_object
@@ -294,7 +295,7 @@ def test_what_is_no_news_leads_to_no_work() -> None:
     reconciler.observe_vip(vip.spec.address, vip)
     for name, node in list(reconciler.observed.nodes.items()):
         reconciler.observe_node(name, node)
-    reconciler.observe_class("never", None)
+    reconciler.observe_config(ConfigKind.CLASSES, ObjectKey("", "never"), None)
     reconciler.observe_service(ObjectKey("default", "never"), None)
     for key, service in list(reconciler.observed.services.items()):
         reconciler.observe_service(key, service)
@@ -305,8 +306,10 @@ def test_what_is_no_news_leads_to_no_work() -> None:
 
 def test_a_class_that_goes_before_the_start_is_no_event() -> None:
     reconciler = Reconciler()
-    reconciler.observe_class("ingress", read_class(class_object()))
-    reconciler.observe_class("ingress", None)
+    reconciler.observe_config(
+        ConfigKind.CLASSES, ObjectKey("", "ingress"), read_class(class_object())
+    )
+    reconciler.observe_config(ConfigKind.CLASSES, ObjectKey("", "ingress"), None)
     reconciler.start(0.0)
     assert reconciler.step(0.0, WALL) == []
 

@@ -69,7 +69,11 @@ def reconciler(supply: Supply, *vips: VirtualIP) -> Reconciler:
     made = Reconciler()
     ranges = ("10.0.0.1-10.0.0.9",)
     if supply is Supply.CLASS:
-        made.observe_class(NAME, read_class(class_object(NAME, ranges, isDefault=True)))
+        made.observe_config(
+            ConfigKind.CLASSES,
+            ObjectKey("", NAME),
+            read_class(class_object(NAME, ranges, isDefault=True)),
+        )
     else:
         key = ObjectKey(objects.NAMESPACE, NAME)
         pool = read_ip_address_pool(pool_object(NAME, ranges))

@@ -20,13 +20,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.fields import Problem
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
 from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
 from metallb.api.services import read_service
 from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, read_speaker
-from metallb.api.virtual_ips import read_virtual_ip
 from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
@@ -44,7 +42,7 @@ from metallb_controller.app.resources import (
     SERVICES,
     VIRTUAL_IPS,
 )
-from metallb_controller.app.sources import PART_SOURCES, PEER_SOURCES, pool_sources
+from metallb_controller.app.sources import PART_SOURCES, PEER_SOURCES, pool_sources, read_vip
 from metallb_controller.app.validity import ValidityStatuses
 from metallb_controller.app.writes import Writer
 from metallb_controller.reconcile.catalogue import ConfigKind, is_news
@@ -111,7 +109,7 @@ class Leadership:
         )
         self.is_loaded = False
         """Whether all kinds have been read, so that it decides."""
-        self._vips = self._mirror(reading, VIRTUAL_IPS, _read_vip, self._on_vip)
+        self._vips = self._mirror(reading, VIRTUAL_IPS, read_vip, self._on_vip)
         self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
         self._validity = Validity()
         pools = {
@@ -382,14 +380,6 @@ class Leadership:
         kind = "Warning" if event.is_warning else "Normal"
         log.info("%s: %s: %s", event.about.key, event.reason, event.message)
         self._events.post(event.about.to_object(), kind, event.reason, event.message)
-
-
-def _read_vip(value: JsonObject) -> VirtualIP | None:
-    found = read_virtual_ip(value)
-    if isinstance(found, Problem):
-        log.warning("VirtualIP %s is left out: %s", value["metadata"]["name"], found)
-        return None
-    return found
 
 
 _STATUS_KINDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,19 @@ from metallb.api import (
     load_balancer_peers,
     load_balancer_pools,
 )
+from metallb.api.fields import Problem
+from metallb.api.virtual_ips import read_virtual_ip
 from metallb_controller.app import resources
 from metallb_controller.reconcile.catalogue import ConfigKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from metallb.api.virtual_ips import VirtualIP
     from metallb.kube.client import JsonObject, Resource
     from metallb_controller.app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +111,12 @@ PEER_SOURCES = (
     Source(bfd_profiles.KIND, resources.BFD_PROFILES, bfd_profiles.read_bfd_profile),
 )
 """Kinds that no address depends on: nothing waits for them."""
+
+
+def read_vip(value: JsonObject) -> VirtualIP | None:
+    """Read an entry of the ledger; None: it is nobody's, and is left out."""
+    found = read_virtual_ip(value)
+    if isinstance(found, Problem):
+        log.warning("VirtualIP %s is left out: %s", value["metadata"]["name"], found)
+        return None
+    return found

@@ -19,7 +19,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from metallb.api.meta import ObjectKey
 from metallb_controller.allocator.state import Allocator
 from metallb_controller.reconcile.agenda import Agenda
 from metallb_controller.reconcile.assignments import Assignments
@@ -44,7 +43,7 @@ from metallb_controller.reconcile.turns import in_turn
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from metallb.api.classes import MetalLoadBalancerClass
+    from metallb.api.meta import ObjectKey
     from metallb.api.nodes import EndpointSlice, Node, NodeName
     from metallb.api.services import Service
     from metallb.api.speakers import Speaker
@@ -133,10 +132,6 @@ class Reconciler:
         self._pools_changed |= self.catalogue.observe(kind, key, found)
         if (pool := pool_of(kind, key.name)) is not None:
             self._agenda.pools[pool] = None
-
-    def observe_class(self, name: str, found: MetalLoadBalancerClass | None) -> None:
-        """Take in a class, or that it is gone."""
-        self.observe_config(ConfigKind.CLASSES, ObjectKey("", name), found)
 
     def observe_namespace(self, name: str, labels: Mapping[str, str] | None) -> None:
         """Take in the labels of a namespace, or that it is gone."""
