@@ -174,13 +174,12 @@ def test_many_services_are_served_in_steps() -> None:
     assert len({item for addresses in shown for item in addresses}) == 250
 
 
-def test_a_short_step_decides_about_fewer() -> None:
+def test_a_step_decides_about_no_more_than_is_said() -> None:
     world = world_of(class_object(ranges=("10.0.0.0/16",), isDefault=True))
     for number in range(25):
         world.put(service_object(f"s{number:03}"))
-    settings = ReconcilerSettings(services_per_step=10, services_per_short_step=3)
-    leader = Leader(world, settings=settings)
-    leader.reconciler.step(leader.now, WALL, is_short=True)
+    leader = Leader(world, settings=ReconcilerSettings(services_per_step=10))
+    leader.reconciler.step(leader.now, WALL, 3)
     assert leader.reconciler.undecided == 22
     leader.reconciler.step(leader.now, WALL)
     assert leader.reconciler.undecided == 12
@@ -192,10 +191,10 @@ def test_what_was_begun_goes_on_while_nothing_new_is_decided() -> None:
     leader.step()
     (create,) = [write for write in leader.under_way if write.target.kind == "VirtualIP"]
     leader.execute(leader.under_way.index(create))
-    actions = leader.reconciler.step(leader.now, "t", is_deciding=False)
+    actions = leader.reconciler.step(leader.now, "t", 0)
     assert [getattr(item, "target", create.target).kind for item in actions] == ["Service"]
     assert leader.reconciler.has_work()
-    assert leader.reconciler.step(leader.now, "t", is_deciding=False) == []
+    assert leader.reconciler.step(leader.now, "t", 0) == []
 
 
 def test_nothing_is_decided_before_the_start() -> None:

@@ -37,12 +37,18 @@ def fill(end: socket.socket) -> int:
         return written
 
 
-async def test_reading_waits_for_what_was_read_to_be_taken() -> None:
+async def connected() -> tuple[Connection, Slow, socket.socket]:
+    """Make a connection; gives it, who hears of it, and the peer's end."""
     ours, theirs = socket.socketpair()
     theirs.setblocking(False)
     slow = Slow()
     connection = Connection(ours, slow, lambda _: None, lambda _: None)
     await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+    return connection, slow, theirs
+
+
+async def test_reading_waits_for_what_was_read_to_be_taken() -> None:
+    connection, slow, theirs = await connected()
     written = fill(theirs)
     assert written > 2 * READS_HELD_MAX * READ_BYTES
     await until(lambda: len(slow.held) == READS_HELD_MAX)
@@ -61,11 +67,7 @@ async def test_reading_waits_for_what_was_read_to_be_taken() -> None:
 
 async def test_the_end_of_a_peer_that_was_not_read_is_heard() -> None:
     """What lies unread at the end is thrown away, or nobody would see that the peer closes."""
-    ours, theirs = socket.socketpair()
-    theirs.setblocking(False)
-    slow = Slow()
-    connection = Connection(ours, slow, lambda _: None, lambda _: None)
-    await asyncio.get_running_loop().create_connection(lambda: connection, sock=ours)
+    connection, slow, theirs = await connected()
     fill(theirs)
     await until(lambda: len(slow.held) == READS_HELD_MAX)
     connection.finish(b"bye")

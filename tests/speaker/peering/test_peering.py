@@ -375,21 +375,22 @@ async def test_tcp_ao_is_refused_in_words_where_the_kernel_has_none(
 
 
 async def test_a_fault_of_ours_ends_one_session_and_no_other(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    three: tuple[Node, Node, Node],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hosts = list(addresses())
-    async with Node(hosts[0], 1) as one, Node(hosts[1], 2) as ill, Node(hosts[2], 3) as well:
-        join(one, ill)
-        join(one, well)
-        await both_up(one, ill)
-        await both_up(one, well)
-        with monkeypatch.context() as patch:
-            patch.setattr(RibOut, "take", lambda *_: 1 // 0)
-            one.routes(ill, {ROUTE: PLAIN})
-        await one.ended(ill, "fault in our session")
-        assert "ZeroDivisionError" in caplog.text
-        assert one.status(well).established_count == 1
-        await both_up(one, ill)
+    one, ill, well = three
+    join(one, ill)
+    join(one, well)
+    await both_up(one, ill)
+    await both_up(one, well)
+    with monkeypatch.context() as patch:
+        patch.setattr(RibOut, "take", lambda *_: 1 // 0)
+        one.routes(ill, {ROUTE: PLAIN})
+    await one.ended(ill, "fault in our session")
+    assert "ZeroDivisionError" in caplog.text
+    assert one.status(well).established_count == 1
+    await both_up(one, ill)
 
 
 async def test_statuses_are_told_of_when_they_change() -> None:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from metallb_speaker.bgp.session import Session
 from metallb_speaker.peering.session_task import SessionTask
-from support.bgp_nodes import Node, addresses, both_up, join
+from support.bgp_nodes import both_up, join
 from support.waiting import until
 
 if TYPE_CHECKING:
     import pytest
+
+    from support.bgp_nodes import Node
 
 
 def tasks() -> list[str]:
@@ -56,38 +58,41 @@ async def test_what_waits_at_the_end_is_forgotten() -> None:
     assert done == []
 
 
-async def test_each_peer_has_one_task_as_long_as_it_is_there() -> None:
-    hosts = list(addresses())
-    async with Node(hosts[0], 1) as one, Node(hosts[1], 2) as second, Node(hosts[2], 3) as third:
-        others = (second, third)
-        names = sorted(f"bgp {node.address}" for node in others)
-        for other in others:
-            one.peers_with(other)
-        assert tasks() == names
-        for other in others:
-            join(one, other)
-            await both_up(one, other)
-        assert [name for name in tasks() if name in names] == names
+async def test_each_peer_has_one_task_as_long_as_it_is_there(
+    three: tuple[Node, Node, Node],
+) -> None:
+    one, *others = three
+    names = sorted(f"bgp {node.address}" for node in others)
+    for other in others:
+        one.peers_with(other)
+    assert tasks() == names
+    for other in others:
+        join(one, other)
+        await both_up(one, other)
+    assert [name for name in tasks() if name in names] == names
+    for node in three:
+        await node.peering.close()
     await until(lambda: not tasks())
 
 
 async def test_a_fault_in_taking_octets_ends_one_session_and_no_other(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    three: tuple[Node, Node, Node],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hosts = list(addresses())
-    async with Node(hosts[0], 1) as one, Node(hosts[1], 2) as ill, Node(hosts[2], 3) as well:
-        join(one, well)
-        await both_up(one, well)
-        take = Session.receive_data
+    one, ill, well = three
+    join(one, well)
+    await both_up(one, well)
+    take = Session.receive_data
 
-        def receive_data(session: Session, data: bytes, now: float) -> None:
-            assert session.config.name != str(hosts[1]), "ill"
-            take(session, data, now)
+    def receive_data(session: Session, data: bytes, now: float) -> None:
+        assert session.config.name != str(ill.address), "ill"
+        take(session, data, now)
 
-        with monkeypatch.context() as patch:
-            patch.setattr(Session, "receive_data", receive_data)
-            join(one, ill)
-            await one.ended(ill, "fault in our session")
-        assert "AssertionError: ill" in caplog.text
-        await both_up(one, ill)
-        assert one.status(well).established_count == 1
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "receive_data", receive_data)
+        join(one, ill)
+        await one.ended(ill, "fault in our session")
+    assert "AssertionError: ill" in caplog.text
+    await both_up(one, ill)
+    assert one.status(well).established_count == 1

@@ -67,6 +67,9 @@ if TYPE_CHECKING:
 _QUEUED_PER_WORKER = 8
 """Writes that may wait, for each worker, before deciding pauses."""
 
+_FEW = 25
+"""Services decided about at once while no writes wait: somebody may wait for the answer to one."""
+
 _LOADING_THRESHOLD = 1_000_000
 """Objects between two collections while everything is read: hardly any of it is garbage."""
 
@@ -334,12 +337,11 @@ class Leadership:
         limit = self._settings.concurrent_writes * _QUEUED_PER_WORKER
         while True:
             self._wake.clear()
-            is_deciding = self._queue.qsize() < limit
+            queued = self._queue.qsize()
+            at_most = 0 if queued >= limit else None if queued else _FEW
             now = time.monotonic()
             noted = self.reconciler.catalogue.all_problems()
-            actions = self.reconciler.step(
-                now, wall_clock(), is_deciding=is_deciding, is_short=self._queue.empty()
-            )
+            actions = self.reconciler.step(now, wall_clock(), at_most)
             if self.reconciler.catalogue.all_problems() is not noted:
                 self._judging.look_again()
                 self._native.look_again()
@@ -350,7 +352,7 @@ class Leadership:
                 else:
                     turn = _TURN.get(action.target.kind, _FIRST)
                     self._queue.put_nowait((turn, next(self._numbers), action))
-            if is_deciding and self.reconciler.has_work():
+            if at_most != 0 and self.reconciler.has_work():
                 await asyncio.sleep(0)
             else:
                 await self._pause()

@@ -215,14 +215,12 @@ class Reconciler:
 
     # -- steps -----------------------------------------------------------------------------------
 
-    def step(
-        self, now: float, wall: str, *, is_deciding: bool = True, is_short: bool = False
-    ) -> list[Action]:
+    def step(self, now: float, wall: str, at_most: int | None = None) -> list[Action]:
         """Do a bounded amount of work; gives the writes and Events that came of it.
 
-        To be called again while `has_work`, and when `get_timer` says so. With `is_deciding`
-        false no Service is decided about: there are writes enough, and only what has come of
-        those that ended is written. A short step decides about fewer.
+        To be called again while `has_work`, and when `get_timer` says so. At most so many Services
+        are decided about; at 0 there are writes enough, and only what has come of those that ended
+        is written.
         """
         if not self._started:
             return []
@@ -237,10 +235,10 @@ class Reconciler:
         if self._nodes_changed:
             self._refresh_nodes(now)
         self._review(now)
-        if is_deciding:
+        if at_most != 0:
             self._wake_waiters()
             self._drain(now)
-            self._decide(is_short=is_short)
+            self._decide(at_most or self._settings.services_per_step)
         self.layer2.rebalance(now)
         self._agenda.vips.update(dict.fromkeys(self.layer2.take_changes()))
         actions: list[Action] = [*self._vip_writes(), *self._status_writes(now, wall)]
@@ -329,9 +327,7 @@ class Reconciler:
             self._agenda.statuses[key] = None
             self._agenda.pools[pool] = None
 
-    def _decide(self, *, is_short: bool) -> None:
-        settings = self._settings
-        count = settings.services_per_short_step if is_short else settings.services_per_step
+    def _decide(self, count: int) -> None:
         for key in self._agenda.take_services(count):
             before = self.assignments.verdicts.get(key)
             self._note(self.assignments.decide(key))

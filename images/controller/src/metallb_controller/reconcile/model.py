@@ -130,9 +130,7 @@ class ReconcilerSettings:
     """How the reconciler behaves; times in seconds."""
 
     services_per_step: int = 100
-    """Services decided about in one step: what happens meanwhile is taken in between steps."""
-    services_per_short_step: int = 25
-    """The same where somebody waits for an answer to one write, and not for many."""
+    """Services decided about in one step, if the caller does not say."""
     status_delay_seconds: float = 0.2
     """A pool's status is written so long after it changed: Services come first."""
     status_interval_seconds: float = 1.0

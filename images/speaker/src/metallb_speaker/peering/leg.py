@@ -222,18 +222,23 @@ class Leg:
         await self._connect(tcp, is_dialled=True)
 
     async def _connect(self, tcp: socket.socket, *, is_dialled: bool) -> None:
-        connections, making = self._around.connections, asyncio.current_task()
-        try:
-            made = partial(self._on_made, making, endpoints_of(tcp), is_dialled)
-            connection = Connection(tcp, self, made, connections.discard)
-            connections.add(connection)
-            try:
-                await self._loop.create_connection(lambda: connection, sock=tcp)
-            except BaseException:
+        def made(connection: Connection) -> None:
+            """Have the session told, before what the peer has said already."""
+            if making is self._making:
+                self._made = connection
+                self._task.put(partial(self._take_connection, connection, ends, is_dialled))
+            else:  # given up meanwhile, and has yet to hear of it
                 connection.abort()
-                connections.discard(connection)
-                raise
+
+        connections, making = self._around.connections, asyncio.current_task()
+        connection = Connection(tcp, self, made, connections.discard)
+        try:
+            ends = endpoints_of(tcp)
+            connections.add(connection)
+            await self._loop.create_connection(lambda: connection, sock=tcp)
         except BaseException as error:
+            connection.abort()
+            connections.discard(connection)
             tcp.close()
             if not isinstance(error, OSError):
                 raise
@@ -242,20 +247,6 @@ class Leg:
     def _failed(self, error: OSError) -> None:
         making = asyncio.current_task()
         self._task.put(partial(self._take_failure, making, sockets.words(error)))
-
-    def _on_made(
-        self,
-        making: asyncio.Task[None] | None,
-        ends: Endpoints,
-        is_dialled: bool,
-        connection: Connection,
-    ) -> None:
-        """Have the session told, before what the peer has said already."""
-        if making is not self._making:  # given up meanwhile, and has yet to hear of it
-            connection.abort()
-            return
-        self._made = connection
-        self._task.put(partial(self._take_connection, connection, ends, is_dialled))
 
     def _take_failure(self, making: asyncio.Task[None] | None, why: str) -> None:
         if making is self._making:
