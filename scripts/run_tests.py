@@ -101,7 +101,8 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-m", "netns", "--ignore=tests/contract"), "tests", needs=("tools", "images"),
+            *("-n", "2", "--dist", "loadfile", "-m", "netns"),
+            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
         ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",

@@ -58,6 +58,13 @@ def lab_of_another(home: Path) -> Iterator[tuple[subprocess.Popen[str], str, int
         process.kill()
 
 
+def test_a_name_that_another_lab_has_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["0001", "0001", "0002"])
+    monkeypatch.setattr("secrets.token_hex", lambda _: next(drawn))
+    with Instance() as first, Instance() as second:
+        assert [first.name, second.name] == ["mlab0001", "mlab0002"]
+
+
 def test_a_process_is_known_by_when_it_began() -> None:
     assert began_at(os.getpid()) == began_at(os.getpid())
     with sleeper() as process:

@@ -45,7 +45,7 @@ class Instance:
     """A lab's name and directory; use as a context manager."""
 
     def __init__(self, name: str | None = None) -> None:
-        self.name = name or f"mlab{secrets.token_hex(2)}"
+        self.name = name or _new_name()
         self.directory = HOME / self.name
 
     @property
@@ -73,6 +73,14 @@ class Instance:
         """Note a process that is to end with the lab."""
         with (self.directory / _PROCESSES).open("a") as notes:
             notes.write(f"{pid} {began_at(pid) or 0}\n")
+
+
+def _new_name() -> str:
+    """Draw a short name that no lab has."""
+    while True:
+        name = f"mlab{secrets.token_hex(2)}"
+        if not (HOME / name).exists():
+            return name
 
 
 @contextlib.contextmanager
