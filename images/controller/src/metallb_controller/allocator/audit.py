@@ -50,6 +50,8 @@ def _check_allocation(books: Books, address: IPAddress, allocation: Allocation) 
 def _check_held(books: Books, name: str, pool: Pool) -> None:
     for address in pool.held:
         assert books.allocations[address].pool == name, f"{address} is of another pool"
+    counted = Counter(map(family_of, pool.held))
+    assert pool.of_family == {family: counted[family] for family in Family}, f"{name} miscounts"
     outside = {
         address
         for address in pool.held

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from metallb.net.addresses import Family
 from metallb_controller.allocator.spaces import NO_SPACE, Space
 
 if TYPE_CHECKING:
     from metallb.api.meta import ObjectKey
-    from metallb.net.addresses import Family, IPAddress
+    from metallb.net.addresses import IPAddress
     from metallb_controller.allocator.model import Claim
     from metallb_controller.allocator.retention import Retention
     from metallb_controller.allocator.sharing import Occupancy, SharedAddresses
@@ -29,12 +30,14 @@ class Allocation:
 class Pool:
     """A pool's space, and what is held of it.
 
-    `outside` is what it would not give (any more). `usage` is the addresses of each namespace with
-    the number of its holders; it is counted only where there is a quota.
+    `of_family` counts what is held. `outside` is what it would not give (any more). `usage` is the
+    addresses of each namespace with the number of its holders; it is counted only where there is a
+    quota.
     """
 
     space: Space = NO_SPACE
     held: set[IPAddress] = field(default_factory=set)
+    of_family: dict[Family, int] = field(default_factory=lambda: dict.fromkeys(Family, 0))
     outside: set[IPAddress] = field(default_factory=set)
     usage: dict[str, dict[IPAddress, int]] = field(default_factory=dict)
     shared: dict[tuple[Family, str], SharedAddresses] = field(default_factory=dict)

@@ -108,9 +108,7 @@ class PoolState:
         """Count the addresses of a pool, of one family or of both."""
         pool = self._pools.get(name, NO_POOL)
         spans = pool.space.spans if family is None else pool.space.of_family(family)
-        used = len(pool.held)
-        if family is not None:
-            used = sum(family_of(address) is family for address in pool.held)
+        used = len(pool.held) if family is None else pool.of_family[family]
         total = sum(span.size for span in spans)
         foreign = sum(span.free.count for span in spans if span.foreign)
         return Capacity(total, used, sum(span.to_give for span in spans), foreign)

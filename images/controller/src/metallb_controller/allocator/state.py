@@ -287,12 +287,14 @@ class Allocator(PoolState):
         if pool is None:
             pool = self._pools[name] = Pool()
         pool.held.add(address)
+        pool.of_family[family_of(address)] += 1
         if span is None or span.pool != name or not span.gives(address):
             pool.outside.add(address)
 
     def _leave(self, name: str, address: IPAddress) -> None:
         pool = self._pools[name]
-        pool.held.discard(address)
+        pool.held.remove(address)
+        pool.of_family[family_of(address)] -= 1
         pool.outside.discard(address)
         self._forget_if_done(name)
 

@@ -48,6 +48,7 @@ from metallb_controller.app.writes import Writer
 from metallb_controller.reconcile.catalogue import ConfigKind, is_news
 from metallb_controller.reconcile.engine import Reconciler
 from metallb_controller.reconcile.model import PostEvent, ReconcilerSettings, TargetKind
+from metallb_controller.reconcile.native_statuses import is_told_otherwise
 from metallb_controller.reconcile.validity import Validity
 
 if TYPE_CHECKING:
@@ -248,7 +249,8 @@ class Leadership:
         address = address_from_name(key[1]) if new is None else new.spec.address
         self.reconciler.observe_vip(address, new)
         self._adoption.look_again()
-        self._native.look_again()
+        if is_told_otherwise(old, new):
+            self._native.look_again()
         self._look_at_ipam()
         self._wake.set()
 

@@ -51,6 +51,14 @@ class NativeStatus:
     status: JsonObject
 
 
+def is_told_otherwise(before: VirtualIP | None, after: VirtualIP | None) -> bool:
+    """Tell whether who announces a VIP, and for whom, has come to be told in another way."""
+    told = [vip for vip in (before, after) if vip and (vip.status.announcers or vip.status.bgp)]
+    if before is None or after is None:
+        return bool(told)
+    return bool(told) and (before.status, before.spec) != (after.status, after.spec)
+
+
 # -- ServiceL2Status -------------------------------------------------------------------------------
 
 

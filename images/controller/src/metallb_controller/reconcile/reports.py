@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from metallb.api.ip_address_pools import PoolCounts, PoolStatus, pool_status_obj
 from metallb.domain.address_pools import PoolKind
 from metallb.domain.requests import RequestProblem, RequestReason
 from metallb.domain.selection import BindingReason
-from metallb.net.addresses import Family, family_of
+from metallb.net.addresses import Family
 from metallb_controller.reconcile.model import (
     PatchPoolStatus,
     PatchServiceStatus,
@@ -196,13 +195,9 @@ class Reports:
         )
 
     def _native_status(self, pool: AddressPool, conditions: tuple[Condition, ...]) -> PoolStatus:
-        held = Counter(map(family_of, self._allocator.held(pool.key)))
-        free = {
-            family: min(self._allocator.capacity(pool.key, family).free, INT64_MAX)
-            for family in Family
-        }
+        ipv4, ipv6 = (self._allocator.capacity(pool.key, family) for family in Family)
         counts = PoolCounts(
-            held[Family.IPV4], held[Family.IPV6], free[Family.IPV4], free[Family.IPV6]
+            ipv4.used, ipv6.used, min(ipv4.free, INT64_MAX), min(ipv6.free, INT64_MAX)
         )
         return PoolStatus(counts, pool.meta.generation, conditions)
 

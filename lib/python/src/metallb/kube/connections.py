@@ -53,9 +53,12 @@ class ConnectionPool:
                     keepalive_timeout=KEEPALIVE_SECONDS,
                     socket_factory=self.open_socket,
                 ),
-                headers={"User-Agent": self._user_agent, "Accept": "application/json"},
-                auto_decompress=True,
-                skip_auto_headers=("Accept-Encoding",),
+                headers={
+                    "User-Agent": self._user_agent,
+                    "Accept": "application/json",
+                    "Accept-Encoding": "identity",
+                },
+                cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
 
