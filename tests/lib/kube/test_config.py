@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -55,6 +57,27 @@ def test_a_kubeconfig_is_read(kubeconfig: str) -> None:
     assert found.tls is not None
     assert found.tls.verify_mode is ssl.CERT_NONE
     assert found.tls_server_name is None
+
+
+ALONE = """
+import sys
+from metallb.kube.config import load_connection
+found = load_connection(sys.argv[1])
+print(found.authorization(), sorted(name for name in sys.modules if name.startswith("kubernetes")))
+from kubernetes import config
+from kubernetes.client import Configuration, CoreV1Api
+assert load_connection(sys.argv[1]).authorization() == found.authorization()
+"""
+
+
+def test_no_more_of_the_package_is_imported_than_loads_configurations(kubeconfig: str) -> None:
+    command = [sys.executable, "-c", ALONE, kubeconfig]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    header, modules = done.stdout.strip().split(" [")
+    assert header == "Bearer secret"
+    assert "'kubernetes.config.kube_config'" in modules
+    assert "'kubernetes.dynamic'" not in modules
+    assert "'kubernetes.client.api_client'" not in modules
 
 
 def test_another_context_may_be_chosen(kubeconfig: str) -> None:

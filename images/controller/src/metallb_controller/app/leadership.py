@@ -22,9 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
-from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
-from metallb.api.services import read_service
+from metallb.api.nodes import (
+    EndpointSliceObject,
+    NodeName,
+    NodeObject,
+    read_endpoint_slice,
+    read_node,
+)
+from metallb.api.services import ServiceObject, read_service
 from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, read_speaker
+from metallb.api.virtual_ips import VirtualIPObject
 from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
@@ -113,8 +120,12 @@ class Leadership:
         )
         self.is_loaded = False
         """Whether all kinds have been read, so that it decides."""
-        self._vips = self._mirror(reading, VIRTUAL_IPS, read_vip, self._on_vip)
-        self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
+        self._vips = self._mirror(
+            reading, VIRTUAL_IPS, read_vip, self._on_vip, shape=VirtualIPObject
+        )
+        self._services = self._mirror(
+            reading, SERVICES, read_service, self._on_service, shape=ServiceObject
+        )
         self._validity = Validity()
         pools = {
             source.part: self._mirror(
@@ -129,8 +140,14 @@ class Leadership:
             *pools.values(),
             *parts,
             self._mirror(reading, NAMESPACES, read_namespace, self._on_namespace),
-            self._mirror(reading, NODES, read_node, self._on_node),
-            self._mirror(reading, ENDPOINT_SLICES, read_endpoint_slice, self._on_slice),
+            self._mirror(reading, NODES, read_node, self._on_node, shape=NodeObject),
+            self._mirror(
+                reading,
+                ENDPOINT_SLICES,
+                read_endpoint_slice,
+                self._on_slice,
+                shape=EndpointSliceObject,
+            ),
             self._mirror(
                 reading,
                 LEASES,

@@ -25,7 +25,7 @@ from metallb.api import (
     load_balancer_pools,
 )
 from metallb.api.meta import GROUP, NATIVE_GROUP
-from metallb.api.nodes import read_node
+from metallb.api.nodes import NodeObject, read_node
 from metallb.domain.peers import translate_peers
 from metallb.domain.translation import translate
 from metallb.kube.client import Resource
@@ -106,6 +106,7 @@ class BgpSources:
             read_node,
             self._changed,
             chance=random.random,
+            shape=NodeObject,
             fieldSelector=f"metadata.name={settings.node}",
         )
         self._passwords: Reflector[Password] = Reflector(

@@ -24,7 +24,7 @@ import uvloop
 
 from metallb.api.fields import Problem
 from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, HeartbeatLink, read_speaker
-from metallb.api.virtual_ips import read_virtual_ip
+from metallb.api.virtual_ips import VirtualIPObject, read_virtual_ip
 from metallb.kube.client import ApiClient
 from metallb.kube.config import ConfigurationError, load_connection
 from metallb.kube.reflector import Reflector
@@ -83,6 +83,7 @@ class Policy:
             self._on_vip,
             chance=random.random,
             on_seen=self._on_seen,
+            shape=VirtualIPObject,
         )
         self._seen_timer: asyncio.TimerHandle | None = None
         self._seen_said: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypedDict
 
 if TYPE_CHECKING:
     from metallb.api.fields import Fields
@@ -29,6 +29,20 @@ class ObjectKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class MetadataObject(TypedDict, total=False):
+    """The fields of ``metadata`` that are read, as JSON (`metallb.kube.decoding`)."""
+
+    namespace: Any
+    name: Any
+    uid: Any
+    resourceVersion: Any
+    generation: Any
+    creationTimestamp: Any
+    deletionTimestamp: Any
+    labels: Any
+    annotations: Any
 
 
 @dataclass(frozen=True, slots=True)

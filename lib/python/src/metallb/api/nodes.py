@@ -6,10 +6,10 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, NewType
+from typing import TYPE_CHECKING, Any, NewType, TypedDict
 
 from metallb.api.fields import Fields
-from metallb.api.meta import Metadata, ObjectKey, read_metadata
+from metallb.api.meta import Metadata, MetadataObject, ObjectKey, read_metadata
 from metallb.net.addresses import IPAddress, parse_address
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ NodeName = NewType("NodeName", str)
 ZONE_LABEL = "topology.kubernetes.io/zone"
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
 SERVICE_LABEL = "kubernetes.io/service-name"
+
+
+class _StatusObject(TypedDict, total=False):
+    conditions: Any
+    addresses: Any
+
+
+class NodeObject(TypedDict, total=False):
+    """The fields of a Node that `read_node` reads, as JSON (`metallb.kube.decoding`)."""
+
+    metadata: MetadataObject
+    status: _StatusObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,13 @@ def _internal_addresses(status: Fields) -> Iterator[IPAddress]:
         if item.text("type") == "InternalIP":
             with suppress(ValueError):
                 yield parse_address(item.text("address"))
+
+
+class EndpointSliceObject(TypedDict, total=False):
+    """The fields of one that `read_endpoint_slice` reads, as JSON (`metallb.kube.decoding`)."""
+
+    metadata: MetadataObject
+    endpoints: Any
 
 
 @dataclass(frozen=True, slots=True)

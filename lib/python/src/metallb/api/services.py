@@ -12,11 +12,11 @@ in `metallb.domain.requests`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from metallb.api.conditions import SERVICE_CONDITIONS, Condition, ServiceCondition, read_conditions
 from metallb.api.fields import Fields
-from metallb.api.meta import GROUP, Metadata, Reference, read_metadata
+from metallb.api.meta import GROUP, Metadata, MetadataObject, Reference, read_metadata
 from metallb.api.virtual_ips import TrafficPolicy
 
 if TYPE_CHECKING:
@@ -40,6 +40,27 @@ _DEPRECATED = tuple(
 )
 ALLOCATED_FROM_ANNOTATION = f"{NATIVE_PREFIXES[0]}/ip-allocated-from-pool"
 """Written by us: which pool the addresses of a Service are of."""
+
+
+class _SpecObject(TypedDict, total=False):
+    type: Any
+    externalTrafficPolicy: Any
+    loadBalancerClass: Any
+    ipFamilies: Any
+    ipFamilyPolicy: Any
+    clusterIPs: Any
+    ports: Any
+    selector: Any
+    loadBalancerIP: Any
+    healthCheckNodePort: Any
+
+
+class ServiceObject(TypedDict, total=False):
+    """The fields of a Service that `read_service` reads, as JSON (`metallb.kube.decoding`)."""
+
+    metadata: MetadataObject
+    spec: _SpecObject
+    status: Any
 
 
 class ServicePort(NamedTuple):

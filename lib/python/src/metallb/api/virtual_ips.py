@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from metallb.api.conditions import VIRTUAL_IP_CONDITIONS, Condition, read_conditions
 from metallb.api.fields import Fields, Problem
-from metallb.api.meta import GROUP, Metadata, Named, ObjectKey, read_metadata
+from metallb.api.meta import GROUP, Metadata, MetadataObject, Named, ObjectKey, read_metadata
 from metallb.net.addresses import IPAddress, object_name, parse_address
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ MOST_SERVICES = 1024
 
 _LABEL_CHARACTERS = 63
 """Longest value of a label; names of classes may be longer, and then the label is left out."""
+
+
+class VirtualIPObject(TypedDict, total=False):
+    """The fields of a VirtualIP that `read_virtual_ip` reads, as JSON (`metallb.kube.decoding`)."""
+
+    metadata: MetadataObject
+    spec: Any
+    status: Any
 
 
 class TrafficPolicy(StrEnum):

@@ -21,6 +21,7 @@ import aiohttp
 import orjson
 
 from metallb.kube.connections import ConnectionPool
+from metallb.kube.decoding import decoded
 from metallb.kube.errors import MalformedAnswerError, api_error
 
 if TYPE_CHECKING:
@@ -129,8 +130,9 @@ class ApiClient:
         body: object = None,
         content_type: str = "application/json",
         timeout: float = REQUEST_TIMEOUT_SECONDS,
+        decode: Callable[[bytes], Any] = decoded,
     ) -> Any:
-        """Send one request and decode the answer.
+        """Send one request and decode the answer, by `decode` if it is no error.
 
         `timeout` is in seconds, cut to quarters of one; a fenced write has less when the lease ends
         sooner. Raises ApiError, NotLeaderError (nothing was sent) and transport errors.
@@ -146,10 +148,11 @@ class ApiClient:
             timeout=_limits(timeout if timeout < 1 else int(timeout * 4) / 4),
             server_hostname=self._connection.tls_server_name,
         ) as response:
-            answer = _decoded(await response.read())
+            body_read = await response.read()
             if response.status >= 400:
-                raise api_error(response.status, answer, response.headers.get("Retry-After"))
-            return answer
+                retry_after = response.headers.get("Retry-After")
+                raise api_error(response.status, decoded(body_read), retry_after)
+            return decode(body_read)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> JsonObject:
         """Read one object."""
@@ -212,14 +215,21 @@ class ApiClient:
         return answer
 
     async def list_pages(
-        self, resource: Resource, namespace: str = "", *, page_size: int = 500, **params: str
+        self,
+        resource: Resource,
+        namespace: str = "",
+        *,
+        page_size: int = 500,
+        decode: Callable[[bytes], Any] = decoded,
+        **params: str,
     ) -> AsyncGenerator[ListPage, None]:
         """List in pages of at most `page_size` objects; raises GoneError when the list took too
         long.
         """
         query = {**params, "limit": str(page_size)}
         while True:
-            answer = await self._object("GET", resource.path(namespace), params=query)
+            path = resource.path(namespace)
+            answer = await self._object("GET", path, params=query, decode=decode)
             meta = answer.get("metadata") or {}
             token = meta.get("continue") or ""
             yield ListPage(answer.get("items") or [], meta.get("resourceVersion") or "", token)
@@ -252,7 +262,7 @@ class ApiClient:
             server_hostname=self._connection.tls_server_name,
         ) as response:
             if response.status >= 400:
-                answer = _decoded(await response.read())
+                answer = decoded(await response.read())
                 raise api_error(response.status, answer, response.headers.get("Retry-After"))
             async for line in _lines(response.content):
                 yield line
@@ -277,12 +287,3 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
         for line in lines:
             if line:
                 yield line
-
-
-def _decoded(body: bytes) -> Any:
-    if not body:
-        return {}
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode(errors="replace").strip()

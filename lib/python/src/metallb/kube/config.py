@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import os
 import ssl
+import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,10 +50,7 @@ def load_connection(
 
     Raises ConfigurationError.
     """
-    from kubernetes import config as loaders
-    from kubernetes.client import Configuration
-
-    configuration = Configuration()
+    loaders, configuration = _package()
     try:
         if kubeconfig is None and "KUBECONFIG" not in os.environ and _is_in_pod():
             loaders.load_incluster_config(configuration)
@@ -60,6 +61,31 @@ def load_connection(
         return connection_of(configuration, clock)
     except (loaders.ConfigException, OSError) as error:
         raise ConfigurationError(f"no way to the API server: {error}") from error
+
+
+def _package() -> tuple[Any, Any]:
+    """Give the package's `config`, and a new `client.Configuration`.
+
+    An import of the package imports all of it, which takes longer and more memory than all else
+    that a process of ours needs of Kubernetes. So its modules for configuration are imported as if
+    there were no others; whoever imports the package later gets the whole.
+    """
+    if "kubernetes" in sys.modules:
+        whole = import_module("kubernetes.client")
+        return import_module("kubernetes.config"), whole.Configuration()
+    found = find_spec("kubernetes")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        raise ConfigurationError("the package kubernetes is not installed")
+    root, client = ModuleType("kubernetes"), ModuleType("kubernetes.client")
+    root.__path__, client.__path__ = list(places), [f"{place}/client" for place in places]
+    try:
+        sys.modules |= {"kubernetes": root, "kubernetes.client": client}
+        kind = import_module("kubernetes.client.configuration").Configuration
+        vars(client).update(Configuration=kind, ApiClient=None)
+        return import_module("kubernetes.config"), kind()
+    finally:
+        del sys.modules["kubernetes"], sys.modules["kubernetes.client"]
 
 
 def _is_in_pod() -> bool:

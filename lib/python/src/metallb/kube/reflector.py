@@ -22,11 +22,10 @@ import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 from sys import intern
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-import orjson
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from metallb.kube.backoff import Backoff
+from metallb.kube.decoding import Decoder
 from metallb.kube.errors import (
     TRANSPORT_ERRORS,
     ApiError,
@@ -83,7 +82,9 @@ class Reflector(Generic[Value]):
 
     `read` returning None leaves the object out, as if it did not exist. `chance` gives floats in
     [0, 1). `synced` is set once the first list is complete. `on_seen` is told after each list and
-    each watch event about an object, be it news or not: `seen` may have grown.
+    each watch event about an object, be it news or not: `seen` may have grown. `shape` names the
+    fields that `read` reads (`metallb.kube.decoding`); it may be given others, and does not need to
+    be.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Reflector(Generic[Value]):
         namespace: str = "",
         settings: ReflectorSettings | None = None,
         on_seen: Callable[[], None] | None = None,
+        shape: Any = None,
         **selectors: str,
     ) -> None:
         self._client = client
@@ -108,6 +110,7 @@ class Reflector(Generic[Value]):
         self._namespace = namespace
         self._settings = settings or ReflectorSettings()
         self._selectors = selectors
+        self._decoder = Decoder(shape)
         self._entries: dict[Key, _Entry[Value]] = {}
         self._version = ""
         self._newest = 0
@@ -165,7 +168,11 @@ class Reflector(Generic[Value]):
         seen: set[Key] = set()
         version, newest = "", self._newest
         pages = self._client.list_pages(
-            self._resource, self._namespace, page_size=self._settings.page_size, **self._selectors
+            self._resource,
+            self._namespace,
+            page_size=self._settings.page_size,
+            decode=self._decoder.page,
+            **self._selectors,
         )
         async with aclosing(pages):
             async for page in pages:
@@ -248,7 +255,7 @@ class Reflector(Generic[Value]):
         return lasted
 
     def _handle_line(self, line: bytes) -> None:
-        kind, value = _event_of(line)
+        kind, value = self._event_of(line)
         if kind == "ERROR":
             raise api_error(_number(value.get("code") or 500), value)
         self.counts.events += 1
@@ -265,6 +272,16 @@ class Reflector(Generic[Value]):
             self._observe(key, value, version)
         self._version = str(version)
         self._tell_seen()
+
+    def _event_of(self, line: bytes) -> tuple[str, JsonObject]:
+        try:
+            event = self._decoder.event(line)
+            kind, value = event["type"], event["object"]
+        except (ValueError, KeyError):
+            kind, value = "", None
+        if not isinstance(value, dict):
+            raise MalformedAnswerError(f"no watch event: {line[:200]!r}")
+        return kind, value
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -309,17 +326,6 @@ class Reflector(Generic[Value]):
 def _needs_list(error: ApiError) -> bool:
     """Tell whether going on from where the watch stood is of no use."""
     return isinstance(error, GoneError | MalformedAnswerError) or error.is_version_too_large
-
-
-def _event_of(line: bytes) -> tuple[str, JsonObject]:
-    try:
-        event = orjson.loads(line)
-        kind, value = event["type"], event["object"]
-    except (ValueError, KeyError, TypeError):
-        kind, value = "", None
-    if not isinstance(value, dict):
-        raise MalformedAnswerError(f"no watch event: {line[:200]!r}")
-    return kind, value
 
 
 def _key_of(value: JsonObject) -> Key:
