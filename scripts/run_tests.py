@@ -88,7 +88,7 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "contract", "one suite against both API servers, embedded and real", 1800,
-            "tests/contract", needs=("tools",),
+            *("-n", "2", "--dist", "loadfile", "tests/contract"), needs=("tools",),
         ),
         Stage(
             "images", "the images of the module, built if what they are made of has changed",
@@ -101,8 +101,14 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-n", "2", "--dist", "loadfile", "-m", "netns"),
-            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
+            *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
+            *("-m", "netns and not alone", "--ignore=tests/contract", "tests"),
+            needs=("tools", "images"),
+        ),
+        pytest_stage(
+            "alone", "those of them that are about what a client notices", 1800,
+            *("-m", "netns and alone", "--ignore=tests/contract", "tests"),
+            needs=("tools", "images"),
         ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",
@@ -169,6 +175,7 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     os.chdir(ROOT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles all tests anew
     OUTPUT.mkdir(parents=True, exist_ok=True)
     started_at = time.monotonic()
     ended: dict[str, Outcome] = {}

@@ -50,7 +50,11 @@ def crds(objects: list[JsonObject]) -> list[JsonObject]:
     """Give the kinds of this module, and those that a Deckhouse cluster has besides."""
     is_deckhouse = any(item["kind"] in DECKHOUSE_KINDS for item in objects)
     paths = sorted((ROOT / "crds").rglob("*.yaml"))
-    ours = [yaml.safe_load(path.read_text()) for path in paths if "doc-ru-" not in path.name]
+    ours = [
+        yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+        for path in paths
+        if "doc-ru-" not in path.name
+    ]
     return [*ours, *((OLD_CRD, MODULE_CONFIG_CRD) if is_deckhouse else ())]
 
 

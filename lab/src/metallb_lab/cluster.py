@@ -143,7 +143,7 @@ class Cluster(View):
     async def _set_up_objects(self) -> None:
         for path in sorted(CRDS.rglob("*.yaml")):
             if not path.name.startswith("doc-"):
-                await self.apply(yaml.safe_load(path.read_text()))
+                await self.apply(yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
         await self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         for index, host in enumerate(self.topology.nodes):
             zones = self.options.zones

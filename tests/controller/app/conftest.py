@@ -29,7 +29,9 @@ async def server() -> AsyncIterator[ApiServer]:
     async with new_server() as running, client_of(running) as client:
         for path in sorted(CRDS.rglob("*.yaml")):
             if not path.name.startswith(("doc-", "bgppeers")):  # which some tests make
-                await client.create(DEFINITIONS, yaml.safe_load(path.read_text()))
+                await client.create(
+                    DEFINITIONS, yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+                )
         await client.create(NAMESPACES, {"metadata": {"name": NAMESPACE}})
         for name in "abc":
             node = node_object(name)

@@ -21,6 +21,7 @@ SECONDS = 20.0
 
 
 @pytest.mark.netns
+@pytest.mark.alone
 @needs_root
 async def test_sessions_that_go_down_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

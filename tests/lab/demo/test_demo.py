@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 COMMAND = (sys.executable, "-m", "metallb_lab", "demo")
 DEADLINE_SECONDS = 240
 
-pytestmark = [pytest.mark.netns, pytest.mark.slow, pytest.mark.timeout(DEADLINE_SECONDS + 60)]
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.alone,
+    pytest.mark.slow,
+    pytest.mark.timeout(DEADLINE_SECONDS + 60),
+]
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 
 def load(path: Path) -> Document:
-    document: Document = yaml.safe_load(path.read_text())
+    document: Document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     return document
 
 

@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from metallb.kube.reflector import Key
 
 pytestmark = [
-    pytest.mark.netns, pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300),
-]  # fmt: skip
+    pytest.mark.netns,
+    pytest.mark.alone,
+    pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]
 
 ROOT = Path(__file__).parents[3]
 BOUND = "network.deckhouse.io/load-balancer-class"

@@ -42,7 +42,9 @@ Document = dict[str, Any]
 
 def schema_in(language: str) -> Document:
     """Give the schema of the settings with the descriptions of a language."""
-    schema: Document = yaml.safe_load((OPENAPI / "config-values.yaml").read_text())
+    schema: Document = yaml.load(
+        (OPENAPI / "config-values.yaml").read_text(), Loader=yaml.CSafeLoader
+    )
     if language == "ru":
         _translate(schema, yaml.safe_load((OPENAPI / "doc-ru-config-values.yaml").read_text()))
     return _current(schema)

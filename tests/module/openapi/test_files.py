@@ -26,7 +26,7 @@ LOWER_CASE_ENUMS = {"addressPools[].protocol"}
 
 
 def load(name: str) -> Document:
-    document: Document = yaml.safe_load((OPENAPI / name).read_text())
+    document: Document = yaml.load((OPENAPI / name).read_text(), Loader=yaml.CSafeLoader)
     return document
 
 

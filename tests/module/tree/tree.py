@@ -16,7 +16,7 @@ HIDDEN = {".ci", ".werf", ".dmtlint.yaml", ".gitignore", ".helmignore"}
 
 
 def load(name: str) -> Document:
-    document: Document = yaml.safe_load((ROOT / name).read_text())
+    document: Document = yaml.load((ROOT / name).read_text(), Loader=yaml.CSafeLoader)
     return document
 
 

@@ -48,7 +48,9 @@ class Site:
         """Install the kinds, the namespaces and what the chart has for the webhook."""
         for path in sorted((ROOT / "crds").rglob("*.yaml")):
             if not path.name.startswith("doc-"):
-                await self.client.create(DEFINITIONS, yaml.safe_load(path.read_text()))
+                await self.client.create(
+                    DEFINITIONS, yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+                )
         for name in (NAMESPACE, "metallb-system"):
             await self.client.create(NAMESPACES, {"metadata": {"name": name}})
         service = {"type": "ExternalName", "externalName": self._address}

@@ -64,7 +64,7 @@ class Rig:
         """Make our kinds, the nodes, and the roll."""
         for path in sorted(CRDS.rglob("*.yaml")):
             if not path.name.startswith("doc-"):
-                definition = yaml.safe_load(path.read_text())
+                definition = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
                 await self.client.create(objects.CUSTOM_RESOURCES, definition)
         name = {"metadata": {"name": objects.NAMESPACE}}
         await self.client.create(

@@ -67,7 +67,11 @@ class Module:
         paths = [
             path for path in sorted(root.rglob("*.yaml")) if not path.name.startswith(("doc-", "_"))
         ]
-        documents = [item for path in paths for item in yaml.safe_load_all(path.read_text())]
+        documents = [
+            item
+            for path in paths
+            for item in yaml.load_all(path.read_text(), Loader=yaml.CSafeLoader)
+        ]
         return [item for item in documents if item]
 
 

@@ -48,7 +48,7 @@ REGISTRY: Document = {
 
 def read(path: Path) -> Document:
     """Read one file; its root must be an object."""
-    document = yaml.safe_load(path.read_text())
+    document = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
     if not isinstance(document, dict) or document.get("type") != "object":
         raise SchemaError(f"{path}: the root must be of type object")
     return document

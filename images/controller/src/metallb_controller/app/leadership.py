@@ -22,22 +22,15 @@ from typing import TYPE_CHECKING, Any
 
 from metallb.api.meta import ObjectKey
 from metallb.api.namespaces import read_namespace
-from metallb.api.nodes import (
-    EndpointSliceObject,
-    NodeName,
-    NodeObject,
-    read_endpoint_slice,
-    read_node,
-)
-from metallb.api.services import ServiceObject, read_service
+from metallb.api.nodes import NodeName, read_endpoint_slice, read_node
+from metallb.api.services import read_service
 from metallb.api.speakers import COMPONENT, COMPONENT_LABEL, read_speaker
-from metallb.api.virtual_ips import VirtualIPObject
 from metallb.kube.reflector import Reflector
 from metallb.net.addresses import address_from_name
 from metallb.runtime.tasks import Supervisor
 from metallb_controller.app.adoption import Adoption
 from metallb_controller.app.ipam import FIRST_READ_SECONDS, IpamSync, connect
-from metallb_controller.app.native_statuses import NativeStatuses
+from metallb_controller.app.native_statuses import NativeStatuses, read_status
 from metallb_controller.app.resources import (
     BGP_STATUSES,
     CONFIGURATION_STATES,
@@ -49,7 +42,13 @@ from metallb_controller.app.resources import (
     SERVICES,
     VIRTUAL_IPS,
 )
-from metallb_controller.app.sources import PART_SOURCES, PEER_SOURCES, pool_sources, read_vip
+from metallb_controller.app.sources import (
+    PART_SOURCES,
+    PEER_SOURCES,
+    SHAPES,
+    pool_sources,
+    read_vip,
+)
 from metallb_controller.app.validity import ValidityStatuses
 from metallb_controller.app.writes import Writer
 from metallb_controller.reconcile.catalogue import ConfigKind, is_news
@@ -120,12 +119,8 @@ class Leadership:
         )
         self.is_loaded = False
         """Whether all kinds have been read, so that it decides."""
-        self._vips = self._mirror(
-            reading, VIRTUAL_IPS, read_vip, self._on_vip, shape=VirtualIPObject
-        )
-        self._services = self._mirror(
-            reading, SERVICES, read_service, self._on_service, shape=ServiceObject
-        )
+        self._vips = self._mirror(reading, VIRTUAL_IPS, read_vip, self._on_vip)
+        self._services = self._mirror(reading, SERVICES, read_service, self._on_service)
         self._validity = Validity()
         pools = {
             source.part: self._mirror(
@@ -140,14 +135,8 @@ class Leadership:
             *pools.values(),
             *parts,
             self._mirror(reading, NAMESPACES, read_namespace, self._on_namespace),
-            self._mirror(reading, NODES, read_node, self._on_node, shape=NodeObject),
-            self._mirror(
-                reading,
-                ENDPOINT_SLICES,
-                read_endpoint_slice,
-                self._on_slice,
-                shape=EndpointSliceObject,
-            ),
+            self._mirror(reading, NODES, read_node, self._on_node),
+            self._mirror(reading, ENDPOINT_SLICES, read_endpoint_slice, self._on_slice),
             self._mirror(
                 reading,
                 LEASES,
@@ -182,7 +171,7 @@ class Leadership:
         peers = [self._mirror_judged(reading, source) for source in PEER_SOURCES]
         native = {
             resource: self._mirror(
-                reading, resource, _read_status, self._on_native, namespace=settings.namespace
+                reading, resource, read_status, self._on_native, namespace=settings.namespace
             )
             for resource in (LAYER2_STATUSES, BGP_STATUSES, CONFIGURATION_STATES)
         }
@@ -210,6 +199,7 @@ class Leadership:
     def _mirror(
         client: ApiClient, resource: Any, read: Any, on_change: Any, **rest: Any
     ) -> Reflector[Any]:
+        rest["shape"] = SHAPES.get(resource)
         return Reflector(client, resource, read, on_change, chance=random.random, **rest)
 
     def _mirror_judged(self, client: ApiClient, source: Source) -> Reflector[Any]:
@@ -408,7 +398,3 @@ _STATUS_KINDS = {
     TargetKind.POOL_STATUS: ConfigKind.POOLS,
     TargetKind.NATIVE_POOL_STATUS: ConfigKind.NATIVE_POOLS,
 }
-
-
-def _read_status(value: JsonObject) -> tuple[str, JsonObject]:
-    return value["metadata"]["name"], value.get("status") or {}

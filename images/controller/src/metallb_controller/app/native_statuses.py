@@ -114,6 +114,11 @@ class NativeStatuses(Follower):
         await self._client.delete(resource, name, self._namespace)
 
 
+def read_status(value: JsonObject) -> tuple[str, JsonObject]:
+    """Read one of the objects: its name and status."""
+    return value["metadata"]["name"], value.get("status") or {}
+
+
 def _stamped(status: JsonObject, before: JsonObject, now: str) -> JsonObject:
     """Give conditions their times: kept while the status of one stays, else now."""
     if "conditions" not in status:

@@ -1,4 +1,4 @@
-"""The kinds that users write: where they are, how they are read, and what each is part of."""
+"""The kinds that are read: where they are, how, and what each that users write is part of."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from metallb.api import (
     load_balancer_pools,
 )
 from metallb.api.fields import Problem
-from metallb.api.virtual_ips import read_virtual_ip
+from metallb.api.nodes import EndpointSliceObject, NodeObject
+from metallb.api.services import ServiceObject
+from metallb.api.virtual_ips import VirtualIPObject, read_virtual_ip
 from metallb_controller.app import resources
 from metallb_controller.reconcile.catalogue import ConfigKind
 
@@ -111,6 +113,15 @@ PEER_SOURCES = (
     Source(bfd_profiles.KIND, resources.BFD_PROFILES, bfd_profiles.read_bfd_profile),
 )
 """Kinds that no address depends on: nothing waits for them."""
+
+
+SHAPES: dict[Resource, Any] = {
+    resources.SERVICES: ServiceObject,
+    resources.VIRTUAL_IPS: VirtualIPObject,
+    resources.ENDPOINT_SLICES: EndpointSliceObject,
+    resources.NODES: NodeObject,
+}
+"""What is decoded of the kinds of which there may be thousands; of others it is everything."""
 
 
 def read_vip(value: JsonObject) -> VirtualIP | None:
