@@ -88,7 +88,7 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "contract", "one suite against both API servers, embedded and real", 1800,
-            *("-n", "2", "--dist", "loadfile", "tests/contract"), needs=("tools",),
+            "tests/contract", needs=("tools",),
         ),
         Stage(
             "images", "the images of the module, built if what they are made of has changed",
