@@ -6,6 +6,8 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from metallb.api.meta import ObjectKey
 from metallb.api.virtual_ips import (
     Announcer,
@@ -22,6 +24,7 @@ from metallb_controller.reconcile.native_statuses import (
     bgp_statuses,
     configuration_states,
     difference,
+    is_told_otherwise,
     layer2_statuses,
     left_behind,
 )
@@ -82,6 +85,38 @@ def test_a_node_whose_name_no_label_can_hold_has_no_label() -> None:
     (found,) = layer2_statuses([vip("10.0.0.1", "n" * 64, WEB)]).values()
     assert "metallb.io/node" not in dict(found.labels)
     assert found.status["node"] == "n" * 64
+
+
+BY_BGP = VirtualIPStatus(bgp=(BGPAnnouncer("a", "t", ("p",)),))
+CHANGES = {
+    "comes": (None, vip("10.0.0.1", "", WEB), False),
+    "comes announced": (None, vip("10.0.0.1", "a", WEB), True),
+    "goes": (vip("10.0.0.1", "", WEB), None, False),
+    "goes announced": (vip("10.0.0.1", "a", WEB), None, True),
+    "is announced": (vip("10.0.0.1", "", WEB), vip("10.0.0.1", "a", WEB), True),
+    "is not any more": (vip("10.0.0.1", "a", WEB), vip("10.0.0.1", "", WEB), True),
+    "moves": (vip("10.0.0.1", "a", WEB), vip("10.0.0.1", "b", WEB), True),
+    "is for another": (vip("10.0.0.1", "a", WEB), vip("10.0.0.1", "a", DNS), True),
+    "is for another, unannounced": (vip("10.0.0.1", "", WEB), vip("10.0.0.1", "", DNS), False),
+    "stays": (vip("10.0.0.1", "a", WEB), vip("10.0.0.1", "a", WEB), False),
+    "by BGP": (
+        vip("10.0.0.1", "", WEB),
+        replace(vip("10.0.0.1", "", WEB), status=BY_BGP),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_all_are_compared_when_a_change_tells_something_else(change: str) -> None:
+    before, after, is_news = CHANGES[change]
+    assert is_told_otherwise(before, after) is is_news
+    old, new = ([vip for vip in (item,) if vip is not None] for item in (before, after))
+    is_same = (layer2_statuses(old), bgp_statuses(old, "a")) == (
+        layer2_statuses(new),
+        bgp_statuses(new, "a"),
+    )
+    assert is_news is not is_same
 
 
 def by_bgp(address: str, *announcers: BGPAnnouncer, pool: str = "IPAddressPool/front") -> VirtualIP:
