@@ -148,11 +148,11 @@ class ApiClient:
             timeout=_limits(timeout if timeout < 1 else int(timeout * 4) / 4),
             server_hostname=self._connection.tls_server_name,
         ) as response:
-            body_read = await response.read()
+            content = await response.read()
             if response.status >= 400:
                 retry_after = response.headers.get("Retry-After")
-                raise api_error(response.status, decoded(body_read), retry_after)
-            return decode(body_read)
+                raise api_error(response.status, decoded(content), retry_after)
+            return decode(content)
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> JsonObject:
         """Read one object."""

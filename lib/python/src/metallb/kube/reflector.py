@@ -83,8 +83,7 @@ class Reflector(Generic[Value]):
     `read` returning None leaves the object out, as if it did not exist. `chance` gives floats in
     [0, 1). `synced` is set once the first list is complete. `on_seen` is told after each list and
     each watch event about an object, be it news or not: `seen` may have grown. `shape` names the
-    fields that `read` reads (`metallb.kube.decoding`); it may be given others, and does not need to
-    be.
+    fields that `read` reads, so that no others are decoded (`metallb.kube.decoding`).
     """
 
     def __init__(
