@@ -53,6 +53,15 @@ def source_seen(source: str, target: str, address: str, seconds: float) -> str:
         return str(peer[0])
 
 
+def test_a_new_pod_can_be_asked_for_at_once(topology: Topology) -> None:
+    """A node forwards to it from its first moment: no address of its port is tentative."""
+    pod = topology.add_pod("new", "n2")
+    shown = topology.hosts["n2"].run("ip", "-6", "address", "show", "dev", pod.port)
+    topology.remove_pod("new")
+    assert "fe80::" in shown
+    assert "tentative" not in shown
+
+
 def test_all_hosts_reach_each_other(topology: Topology) -> None:
     hosts = topology.hosts.values()
     assert {host.name for host in hosts} == {

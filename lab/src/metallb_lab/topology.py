@@ -152,9 +152,17 @@ class Topology:
         return host
 
     def add_node(self, number: int) -> Host:
-        """Add a node, the `number`-th, that forwards for its pods."""
+        """Add a node, the `number`-th, that forwards for its pods.
+
+        Ports of pods do not look for duplicates of their link-local address: as long as they do, a
+        node cannot ask by NDP for a pod that another host's packet is for (RFC 4862, §5.4).
+        """
         host = self.add_host(f"n{number}", FIRST_NODE_NUMBER + number - 1)
-        _sysctl(host.namespace, "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        _sysctl(
+            host.namespace,
+            *("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"),
+            "net.ipv6.conf.default.accept_dad=0",
+        )
         for other in self.nodes:
             if other is not host:
                 _route_pods(host, other)
