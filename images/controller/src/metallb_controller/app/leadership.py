@@ -171,7 +171,7 @@ class Leadership:
         peers = [self._mirror_judged(reading, source) for source in PEER_SOURCES]
         native = {
             resource: self._mirror(
-                reading, resource, read_status, self._on_native, namespace=settings.namespace
+                reading, resource, read_status, self._look_at_native, namespace=settings.namespace
             )
             for resource in (LAYER2_STATUSES, BGP_STATUSES, CONFIGURATION_STATES)
         }
@@ -199,8 +199,10 @@ class Leadership:
     def _mirror(
         client: ApiClient, resource: Any, read: Any, on_change: Any, **rest: Any
     ) -> Reflector[Any]:
-        rest["shape"] = SHAPES.get(resource)
-        return Reflector(client, resource, read, on_change, chance=random.random, **rest)
+        shape = SHAPES.get(resource)
+        return Reflector(
+            client, resource, read, on_change, chance=random.random, shape=shape, **rest
+        )
 
     def _mirror_judged(self, client: ApiClient, source: Source) -> Reflector[Any]:
         return self._mirror(client, source.resource, source.seen, partial(self._on_judged, source))
@@ -261,14 +263,11 @@ class Leadership:
         self._look_at_ipam()
         self._wake.set()
 
-    def _on_native(self, key: Key, old: object, new: object) -> None:
-        self._look_at_native()
-
     def _look_at_ipam(self) -> None:
         if self.ipam is not None:
             self.ipam.look_again()
 
-    def _look_at_native(self) -> None:
+    def _look_at_native(self, *_: object) -> None:
         self._native.look_again()
 
     def _on_speaker(self, key: Key, old: Speaker | None, new: Speaker | None) -> None:

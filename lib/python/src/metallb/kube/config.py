@@ -70,13 +70,11 @@ def _package() -> tuple[Any, Any]:
     that a process of ours needs of Kubernetes. So its modules for configuration are imported as if
     there were no others; whoever imports the package later gets the whole.
     """
-    if "kubernetes" in sys.modules:
-        whole = import_module("kubernetes.client")
-        return import_module("kubernetes.config"), whole.Configuration()
-    found = find_spec("kubernetes")
+    found = None if "kubernetes" in sys.modules else find_spec("kubernetes")
     places = found.submodule_search_locations if found else None
     if not places:
-        raise ConfigurationError("the package kubernetes is not installed")
+        whole = import_module("kubernetes.client")
+        return import_module("kubernetes.config"), whole.Configuration()
     root, client = ModuleType("kubernetes"), ModuleType("kubernetes.client")
     root.__path__, client.__path__ = list(places), [f"{place}/client" for place in places]
     try:
