@@ -75,7 +75,11 @@ class Running:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.task = asyncio.create_task(Reflex(settings).run())
+        self.starts = 0
+        self.task = asyncio.create_task(Reflex(settings, self._count_start).run())
+
+    def _count_start(self) -> None:
+        self.starts += 1
 
     def policy(self) -> Policy:
         return Policy(self.settings.control_socket)
@@ -129,6 +133,15 @@ def macs(claims: list[Any]) -> set[str]:
 
 
 # -- what policy is told, and the wire -------------------------------------------------------------
+
+
+async def test_it_has_started_once_its_links_are_known(near: Cable, reflex: Running) -> None:
+    async with reflex.policy() as policy:
+        await policy.hear("links", links=[["eth0", ["10.10.0.11", "fd10::11"]]])
+        assert reflex.starts == 1
+        near.far_ip("link", "set", "eth0", "down")
+        await policy.hear("links", links=[])
+        assert reflex.starts == 1
 
 
 async def test_it_says_what_it_is_and_waits_for_its_orders(reflex: Running) -> None:

@@ -7,9 +7,9 @@
     policy ──orders, roll──► (control socket) ──► Table ─────────┘
 
 All decisions are in the pure cores; here bytes are moved, one timer is armed, and events are
-drained. The process allocates little and takes a real-time priority where it may: what it does
-for 50 us each 50 ms is what clients wait for when a node dies. It goes on with its last orders
-when policy is gone.
+drained. The process allocates little and takes a real-time priority where it may, once it has
+loaded what it needs: what it does for 50 us each 50 ms is what clients wait for when a node dies.
+It goes on with its last orders when policy is gone.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ from metallb_speaker.settings import CONFIGURATION_EXIT, KeyFileError, read_keys
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from metallb_speaker.announce.model import Change
     from metallb_speaker.control import Line
@@ -79,10 +80,11 @@ log = logging.getLogger(__name__)
 
 
 class Reflex:
-    """One node's reflexes."""
+    """One node's reflexes; `on_started` is called when the links are known, before any is used."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, on_started: Callable[[], None] | None = None) -> None:
         self._settings = settings
+        self._on_started = on_started
         self._loop = asyncio.get_running_loop()
         self._keys = read_keys(settings.key_file)
         self._key_fault = ""
@@ -172,8 +174,10 @@ class Reflex:
     # -- what comes in -----------------------------------------------------------------------------
 
     def _on_links(self, usable: dict[str, UsableLink]) -> None:
-        now = self._loop.time()
+        if not self._knows_links and self._on_started is not None:
+            self._on_started()
         self._knows_links = True
+        now = self._loop.time()
         before = dict(self._ports.by_name)
         if self._retry is not None:
             self._retry.cancel()
@@ -367,10 +371,12 @@ def take_priority(priority: int) -> None:
 def run_reflex(settings: Settings) -> int:
     """Run a reflex process; gives its exit code."""
     set_up_logging(settings.log_level)
-    take_priority(settings.realtime_priority)
+
+    def on_started() -> None:  # not before: what is loaded till then would keep a processor busy
+        take_priority(settings.realtime_priority)
 
     async def main() -> None:
-        reflex = Reflex(settings)
+        reflex = Reflex(settings, on_started)
         gc.collect()
         gc.freeze()  # what is loaded by now stays; the collector need not look at it again
         await reflex.run()
