@@ -1,6 +1,9 @@
 # What can be done here. `make` alone lists the targets: the words after `##`.
 
-PYTHON ?= python3
+# The distribution's own where it is new enough: it is what the images carry, and a quarter quicker
+# than one that was built without optimisation. Another one: make PYTHON=python3.12 …
+PYTHON ?= $(if $(shell /usr/bin/python3 -c 'import sys; print(sys.version_info >= (3, 11) or "")' \
+	2>/dev/null),/usr/bin/python3,python3)
 SETUP := $(PYTHON) scripts/setup.py
 RUN := .venv/bin/python
 
