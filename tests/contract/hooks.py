@@ -48,8 +48,11 @@ class Hooks:
 
     async def __aexit__(self, *_: object) -> None:
         assert self._runner is not None
+        server = self._runner.server
+        assert server is not None
         await self._runner.cleanup()
         await shaken()
+        await server.shutdown(0.1)  # of those that have only been made now
         for _turn in range(5):  # connections are closed by the loop's next turns
             await asyncio.sleep(0)
 

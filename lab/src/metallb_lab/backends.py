@@ -90,11 +90,13 @@ async def serve_pod(name: str, node: str, namespace: str) -> None:
 
 async def _listen(path: Path) -> None:
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while line := await reader.readline():
-            order = json.loads(line)
-            await serve_pod(order["pod"], order["node"], order["netns"])
-            writer.write(b"ok\n")
-        writer.close()
+        try:
+            while line := await reader.readline():
+                order = json.loads(line)
+                await serve_pod(order["pod"], order["node"], order["netns"])
+                writer.write(b"ok\n")
+        finally:  # the Pythons before 3.11.4 leave it open after an exception
+            writer.close()
 
     draft = path.with_suffix(".draft")
     server = await asyncio.start_unix_server(take, path=str(draft))

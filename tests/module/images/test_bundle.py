@@ -103,8 +103,9 @@ def test_digests_are_those_of_the_images(dist: Path) -> None:
 
 @pytest.mark.parametrize("name", bundle.TREES)
 def test_bundle_and_release_are_images_too(dist: Path, name: str, tmp_path: Path) -> None:
-    with tarfile.open(dist / "images" / f"{name}.tar") as packed:
-        packed.extractall(tmp_path / "layout", filter="data")
+    (tmp_path / "layout").mkdir()
+    packed = dist / "images" / f"{name}.tar"
+    subprocess.run(["tar", "-xf", packed, "-C", tmp_path / "layout"], check=True)
     unpack(tmp_path / "layout", tmp_path, tmp_path / "log", print)
     assert files(tmp_path) - {"log"} - {f"layout/{x}" for x in files(tmp_path / "layout")} == files(
         dist / name
