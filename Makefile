@@ -34,7 +34,7 @@ demo: ## build a cluster on this machine, give Services addresses, kill a node, 
 	@$(RUN) -m metallb_lab demo $(ARGS)
 
 test: ## run everything that checks this project, from lint to packets; needs root
-#> STAGES=check,unit,pure,tools,contract,images,programs,netns,alone,churn picks some; ten minutes
+#> STAGES=check,pure,tools,unit,images,programs,netns,alone,churn picks some; ten minutes
 #> of churn run by themselves only where CI is set
 	@$(SETUP) test
 	@$(RUN) scripts/run_tests.py $(if $(STAGES),--stages $(STAGES)) $(ARGS)

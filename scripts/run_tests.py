@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OUTPUT = ROOT / "out" / "tests"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--durations=15")
+BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
+"""Side by side, the files in the order of the collection."""
 CHURN = ("--services", "300", "--seconds", "600", "--seed", "5")
 
 
@@ -69,7 +71,7 @@ def pytest_stage(
 
 def all_stages() -> list[Stage]:
     """List the stages in their order."""
-    pure = tuple(f"--ignore={tests}" for tests in PURE_PACKAGES.values())
+    elsewhere = tuple(f"--ignore={tests}" for tests in ("tests/meta", *PURE_PACKAGES.values()))
     pure_counts = tuple(ROOT / f"out/coverage/{name}.xml" for name in PURE_PACKAGES)
     return [
         Stage("check", "what `make check` says", (sys.executable, "scripts/run_checks.py"), 900),
@@ -77,18 +79,14 @@ def all_stages() -> list[Stage]:
             "pure", "each pure package by its own tests, branch coverage 100 %",
             (sys.executable, "scripts/coverage_gate.py"), 1800, junit=pure_counts,
         ),
-        pytest_stage(
-            "unit", "the other tests that need neither root nor real programs", 1800,
-            *("-n", "2", "--dist", "worksteal", "-m", "not netns and not real"),
-            *("--ignore=tests/contract", "--ignore=tests/meta", *pure), "tests",
-        ),
         Stage(
             "tools", "the real Kubernetes programs, built if they are missing",
             (sys.executable, "-m", "metallb_lab.tools", "build"), 2400,
         ),
         pytest_stage(
-            "contract", "one suite against both API servers, embedded and real", 1800,
-            "tests/contract", needs=("tools",),
+            "unit", "the other tests without namespaces; one suite against both API servers", 1800,
+            *("-n", "4", "--dist", "loadgroup", "-m", "contract or not netns and not real"),
+            *elsewhere, "tests", needs=("tools",),
         ),
         Stage(
             "images", "the images of the module, built if what they are made of has changed",
@@ -96,19 +94,17 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "programs", "real programs: API server, Helm, jq, promtool, a browser", 2400,
-            *("-n", "2", "--dist", "loadfile", "-m", "real and not netns"),
-            *("--ignore=tests/contract", "tests"), needs=("tools", "images"),
+            *("-n", "3", *BY_FILE, "-m", "real and not netns and not contract"), *elsewhere,
+            "tests", needs=("tools", "images"),
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"),
-            *("-m", "netns and not alone", "--ignore=tests/contract", "tests"),
+            *("-n", "3", *BY_FILE, "-m", "netns and not alone"), *elsewhere, "tests",
             needs=("tools", "images"),
         ),
         pytest_stage(
             "alone", "those of them that are about what a client notices", 1800,
-            *("-m", "netns and alone", "--ignore=tests/contract", "tests"),
-            needs=("tools", "images"),
+            *("-m", "netns and alone"), *elsewhere, "tests", needs=("tools", "images"),
         ),
         Stage(
             "churn", "ten minutes of changes and kills on the real API server, all of it judged",
@@ -176,6 +172,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     os.chdir(ROOT)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each process compiles all tests anew
+    os.environ.setdefault("GOGC", "400")  # Kubernetes' programs may take memory to save time
     OUTPUT.mkdir(parents=True, exist_ok=True)
     started_at = time.monotonic()
     ended: dict[str, Outcome] = {}

@@ -14,6 +14,7 @@ import re
 import ssl
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,11 +29,19 @@ from metallb_lab.realserver import RealServer, Token, kubeconfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
+HERE = Path(__file__).parent
 ADMIN = Token.make("admin", ADMIN_GROUP)
 ALICE = Token.make("alice", "developers", "testers")
 COUNTER = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all of the suite."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("contract")
 
 
 def embedded(directory: Path) -> tuple[Server, subprocess.Popen[bytes]]:

@@ -32,7 +32,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 PROGRAMS = ("kube-apiserver", "etcd", "kubectl", "kube-controller-manager", "kube-proxy")
-PATIENCE = ("--heartbeat-multiplier", "10", "--bgp-kube-proxy-wait-seconds", "120")
+PATIENCE = (
+    "--heartbeat-milliseconds",
+    "100",
+    "--heartbeat-multiplier",
+    "5",
+    "--bgp-kube-proxy-wait-seconds",
+    "120",
+)
 """Half a second of silence is a death here: a busy machine may stop all for a while. How fast a
 take-over is by default is measured by the benchmarks. For the same reason kube-proxy has more time
 than by default."""

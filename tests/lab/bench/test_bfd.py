@@ -5,28 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 
-from metallb_lab import instance
 from metallb_lab.bench import bfd
 from metallb_lab.instance import Instance
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 SECONDS = 20.0
 
 
 @pytest.mark.netns
-@pytest.mark.alone
 @needs_root
-async def test_sessions_that_go_down_are_counted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(instance, "HOME", tmp_path)
+async def test_sessions_that_go_down_are_counted() -> None:
     addresses = bfd.pairs(2)
     with Instance() as lab:
         near, far = bfd.join(lab, addresses)
