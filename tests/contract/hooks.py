@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -32,6 +34,7 @@ class Hooks:
     calls: dict[str, list[Document]] = field(default_factory=dict)
     port: int = 0
     _runner: web.AppRunner | None = None
+    _sockets: list[Any] = field(default_factory=list)
 
     async def __aenter__(self) -> Self:
         write_serving(self.directory, ["localhost", "hook.lab.svc"], ["127.0.0.1"])
@@ -52,11 +55,20 @@ class Hooks:
         assert server is not None
         await self._runner.cleanup()
         await shaken()
-        await server.shutdown(0.1)  # of those that have only been made now
+        for item in server.connections:
+            self._note(item.transport)
+        for item in self._sockets:  # else they wait for the other side's end of TLS
+            with contextlib.suppress(OSError):
+                item.shutdown(socket.SHUT_RDWR)
         for _turn in range(5):  # connections are closed by the loop's next turns
             await asyncio.sleep(0)
 
+    def _note(self, transport: asyncio.Transport | None) -> None:
+        if transport is not None:
+            self._sockets.append(transport.get_extra_info("socket"))
+
     async def _handle(self, request: web.Request) -> web.Response:
+        self._note(request.transport)
         review = await request.json()
         path = request.match_info["path"]
         self.calls.setdefault(path, []).append(review)
