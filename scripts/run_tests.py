@@ -99,7 +99,7 @@ def all_stages() -> list[Stage]:
         ),
         pytest_stage(
             "netns", "real packets in network namespaces, pods, end to end", 2400,
-            *("-n", "3", *BY_FILE, "-m", "netns and not alone"), *elsewhere, "tests",
+            *("-n", "2", *BY_FILE, "-m", "netns and not alone"), *elsewhere, "tests",
             needs=("tools", "images"),
         ),
         pytest_stage(
