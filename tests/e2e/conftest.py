@@ -33,12 +33,8 @@ if TYPE_CHECKING:
 
 PROGRAMS = ("kube-apiserver", "etcd", "kubectl", "kube-controller-manager", "kube-proxy")
 PATIENCE = (
-    "--heartbeat-milliseconds",
-    "100",
-    "--heartbeat-multiplier",
-    "5",
-    "--bgp-kube-proxy-wait-seconds",
-    "120",
+    *("--heartbeat-milliseconds", "100", "--heartbeat-multiplier", "5"),
+    *("--bgp-kube-proxy-wait-seconds", "120"),
 )
 """Half a second of silence is a death here: a busy machine may stop all for a while. How fast a
 take-over is by default is measured by the benchmarks. For the same reason kube-proxy has more time

@@ -23,8 +23,8 @@ COMMAND = (sys.executable, "-m", "metallb_lab", "demo")
 DEADLINE_SECONDS = 240
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.netns,
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.timeout(DEADLINE_SECONDS + 60),
 ]

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from metallb.kube.client import JsonObject
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.netns,
+    pytest.mark.alone,
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.timeout(300),

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from metallb.kube.reflector import Key
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.netns,
+    pytest.mark.alone,
     pytest.mark.real,
     pytest.mark.slow,
     pytest.mark.timeout(300),
